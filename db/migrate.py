@@ -1,0 +1,112 @@
+"""Bring a database to the newest schema, from an installed package as well as from a checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.pool import NullPool
+
+from db.engine import normalise
+
+# Any constant will do, so long as every release uses the same one.
+_ADVISORY_LOCK = 7_165_003_118_221_401
+STATEMENT_TIMEOUT = "5s"
+LOCK_TIMEOUT = "4s"
+
+
+@dataclass(frozen=True)
+class MigrationStatus:
+    """Where the database is and where this release's code expects it to be."""
+
+    current: str | None
+    head: str
+    pending: bool
+
+
+def configuration() -> Config:
+    """Alembic's configuration, found through the `migrations` package and needing no file in the cwd."""
+    spec = find_spec("migrations")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the package `migrations` is not installed; reinstall protenders")
+    config = Config()
+    # ConfigParser reads a percent sign as interpolation.
+    config.set_main_option("script_location", str(Path(spec.origin).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+@contextmanager
+def _connection(url: str) -> Iterator[sa.Connection]:
+    # Not the application's pool: a migration has its own, stricter limits.
+    engine = sa.create_engine(
+        normalise(url),
+        poolclass=NullPool,
+        connect_args={"application_name": "protenders-migrate", "connect_timeout": 10},
+    )
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _exclusive(connection: sa.Connection) -> Iterator[None]:
+    """One migrator at a time on this database; the others wait here, without a limit on the wait.
+
+    The lock belongs to the session, so a killed migrator leaves nothing behind.
+    """
+    connection.execute(sa.text("SET statement_timeout = 0; SET lock_timeout = 0"))
+    connection.execute(sa.select(sa.func.pg_advisory_lock(_ADVISORY_LOCK)))
+    connection.commit()
+    try:
+        connection.execute(
+            sa.text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'; SET lock_timeout = '{LOCK_TIMEOUT}'")
+        )
+        connection.commit()
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(sa.select(sa.func.pg_advisory_unlock(_ADVISORY_LOCK)))
+        connection.commit()
+
+
+def upgrade(url: str, revision: str = "head") -> MigrationStatus:
+    """Run what is pending, each migration in its own transaction. Safe to run from many processes at once."""
+    config = configuration()
+    with _connection(url) as connection, _exclusive(connection):
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        return _status(connection, config)
+
+
+def downgrade(url: str, revision: str) -> MigrationStatus:
+    """Take migrations back, down to `revision` (`base` empties the database)."""
+    config = configuration()
+    with _connection(url) as connection, _exclusive(connection):
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+        return _status(connection, config)
+
+
+def status(url: str) -> MigrationStatus:
+    """Compare database and code; changes nothing."""
+    with _connection(url) as connection:
+        return _status(connection, configuration())
+
+
+def _status(connection: sa.Connection, config: Config) -> MigrationStatus:
+    current = MigrationContext.configure(connection).get_current_revision()
+    head = ScriptDirectory.from_config(config).get_current_head()
+    if head is None:
+        raise RuntimeError("the package `migrations` holds no migration; reinstall protenders")
+    return MigrationStatus(current=current, head=head, pending=current != head)

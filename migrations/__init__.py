@@ -1,0 +1,1 @@
+"""One Alembic history for both schemas: `public` (the data) and `engine` (the durable engine's state)."""
