@@ -1,0 +1,1 @@
+"""Who may do what: passwords, sessions, roles, and the protection of every route."""
