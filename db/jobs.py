@@ -1,0 +1,471 @@
+"""The job log: a job is opened, beats while it works, and is closed exactly once.
+
+A closed job is never written over: whoever comes late (a success after a cancellation, a failure after a
+crash) changes nothing. The one exception is `revive`: a job declared dead whose run turns out to be alive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from db.clock import iso
+from db.jobs_tables import ACTIVE, STATUSES, job_effects, job_runs, job_steps, jobs
+
+__all__ = ["ACTIVE", "STATUSES", "Created", "Job", "JobStep", "create", "get", "page", "statistics"]
+
+COUNTS = ("processed", "added", "updated", "rejected", "enriched")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobStep:
+    """One step of a job as people see it: the last attempt's times, how many attempts, the last error."""
+
+    name: str
+    run_id: str
+    status: str
+    attempts: int
+    started_at: datetime
+    attempt_started_at: datetime
+    finished_at: datetime | None
+    error: dict[str, str] | None
+    output: Any
+
+    def to_json(self) -> dict[str, Any]:
+        """CONTRACT's step JSON; times with +02:00."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "attempts": self.attempts,
+            "startedAt": iso(self.started_at),
+            "finishedAt": iso(self.finished_at),
+            "durationMs": _milliseconds(self.attempt_started_at, self.finished_at),
+            "error": self.error,
+            "output": self.output,
+            "runId": self.run_id,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job. `metadata` already contains counts, executions and duration; `steps` only if asked for."""
+
+    id: str
+    type: str
+    status: str
+    function_id: str
+    run_id: str
+    event_id: str | None
+    actor: str | None
+    parameters: dict[str, Any]
+    started_at: datetime
+    finished_at: datetime | None
+    heartbeat_at: datetime
+    cancel_requested_at: datetime | None
+    note: str | None
+    error: dict[str, str] | None
+    progress: dict[str, Any] | None
+    metadata: dict[str, Any]
+    steps: Sequence[JobStep] = field(default=())
+
+    @property
+    def active(self) -> bool:
+        """Whether it still has something to do."""
+        return self.status in ACTIVE
+
+    def to_json(self) -> dict[str, Any]:
+        """CONTRACT's job JSON; times with +02:00."""
+        return {
+            "id": self.id,
+            "type": self.type,
+            "status": self.status,
+            "startedAt": iso(self.started_at),
+            "finishedAt": iso(self.finished_at),
+            "cancelRequestedAt": iso(self.cancel_requested_at),
+            "note": self.note,
+            "error": self.error,
+            "progress": self.progress,
+            "steps": [step.to_json() for step in self.steps],
+            "metadata": self.metadata,
+        }
+
+
+@dataclass(frozen=True)
+class Created:
+    """The job of a run; `blocked_by` is the job that was already running, when that is why it was skipped."""
+
+    id: str
+    status: str
+    blocked_by: str | None = None
+
+
+def create(
+    conn: sa.Connection,
+    *,
+    job_id: str,
+    type: str,  # noqa: A002 - the word of the JSON
+    function_id: str,
+    run_id: str,
+    event_id: str | None,
+    source: str | None,
+    triggered_by: str | None,
+    actor: str | None,
+    parameters: Mapping[str, Any],
+    now: datetime,
+    exclusive: bool = False,
+) -> Created:
+    """Open the job of this run, or return the one that it already has.
+
+    With `exclusive`, a job that would run beside another active one of the same function is recorded as
+    SKIPPED and names it.
+    """
+    if exclusive:
+        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(function_id, 0))))
+    known = conn.execute(
+        sa.select(jobs.c.id, jobs.c.status)
+        .join(job_runs, job_runs.c.job_id == jobs.c.id)
+        .where(job_runs.c.run_id == run_id)
+    ).first()
+    if known is not None:
+        return Created(known.id, known.status)
+    blocked_by = None
+    if exclusive:
+        blocked_by = conn.execute(
+            sa.select(jobs.c.id)
+            .where(jobs.c.function_id == function_id, _active())
+            .order_by(jobs.c.started_at)
+            .limit(1)
+        ).scalar()
+    status = "RUNNING" if blocked_by is None else "SKIPPED"
+    conn.execute(
+        sa.insert(jobs).values(
+            id=job_id,
+            type=type,
+            status=status,
+            function_id=function_id,
+            run_id=run_id,
+            event_id=event_id,
+            source=source,
+            triggered_by=triggered_by,
+            actor=actor,
+            parameters=dict(parameters),
+            started_at=now,
+            heartbeat_at=now,
+            finished_at=None if blocked_by is None else now,
+            note=None if blocked_by is None else f"skipped: job {blocked_by} was already running",
+        )
+    )
+    conn.execute(sa.insert(job_runs).values(run_id=run_id, job_id=job_id, started_at=now))
+    return Created(job_id, status, blocked_by)
+
+
+def continue_in(conn: sa.Connection, job_id: str, *, run_id: str, now: datetime) -> None:
+    """Let another run carry the job on; it becomes the job's current run."""
+    added = conn.execute(
+        insert(job_runs).values(run_id=run_id, job_id=job_id, started_at=now).on_conflict_do_nothing()
+    )
+    if added.rowcount:
+        conn.execute(sa.update(jobs).where(jobs.c.id == job_id).values(run_id=run_id, heartbeat_at=now))
+
+
+def of_run(conn: sa.Connection, run_id: str) -> str | None:
+    """The id of the job that this run belongs to."""
+    return conn.execute(sa.select(job_runs.c.job_id).where(job_runs.c.run_id == run_id)).scalar()
+
+
+def beat(conn: sa.Connection, job_id: str, *, now: datetime) -> str:
+    """Show that the job is alive; its status, or `CANCELLING` when somebody asked for its end."""
+    row = conn.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job_id)
+        .values(heartbeat_at=now)
+        .returning(jobs.c.status, jobs.c.cancel_requested_at)
+    ).one()
+    if row.cancel_requested_at is not None and row.status in ACTIVE:
+        return "CANCELLING"
+    return str(row.status)
+
+
+def set_status(conn: sa.Connection, job_id: str, status: str, *, now: datetime) -> None:
+    """Move an active job between RUNNING and RETRYING."""
+    conn.execute(
+        sa.update(jobs).where(jobs.c.id == job_id, _active()).values(status=status, heartbeat_at=now)
+    )
+
+
+def revive(conn: sa.Connection, job_id: str, *, now: datetime) -> None:
+    """A job that was declared crashed goes on after all: the log says so."""
+    conn.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.status == "CRASHED")
+        .values(
+            status="RUNNING",
+            finished_at=None,
+            error_kind=None,
+            error_name=None,
+            error_message=None,
+            note="went on after it had been taken for dead",
+            heartbeat_at=now,
+        )
+    )
+
+
+def set_progress(conn: sa.Connection, job_id: str, progress: Mapping[str, Any], *, now: datetime) -> None:
+    """Replace what the job says about how far it is."""
+    conn.execute(sa.update(jobs).where(jobs.c.id == job_id).values(progress=dict(progress), heartbeat_at=now))
+
+
+def add_metadata(conn: sa.Connection, job_id: str, values: Mapping[str, Any]) -> None:
+    """Merge facts into the job's metadata; keys given before are replaced, others stay."""
+    conn.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job_id)
+        .values(metadata=jobs.c.metadata.op("||")(sa.cast(dict(values), jobs.c.metadata.type)))
+    )
+
+
+def close(
+    conn: sa.Connection,
+    job_id: str,
+    status: str,
+    *,
+    now: datetime,
+    note: str | None = None,
+    error: Mapping[str, str] | None = None,
+) -> bool:
+    """End an active job; False when it had already ended and so stays as it is."""
+    values: dict[str, Any] = {"status": status, "finished_at": now, "heartbeat_at": now}
+    if note is not None:
+        values["note"] = note
+    if error is not None:
+        values |= {
+            "error_kind": error["kind"],
+            "error_name": error["name"],
+            "error_message": error["message"],
+        }
+    closed = conn.execute(sa.update(jobs).where(jobs.c.id == job_id, _active()).values(values))
+    if not closed.rowcount:
+        return False
+    if status in ("FAILED", "CANCELLED", "CRASHED"):
+        conn.execute(
+            sa.update(job_steps)
+            .where(job_steps.c.job_id == job_id, job_steps.c.status.in_(("RUNNING", "RETRYING")))
+            .values(status="FAILED" if status == "FAILED" else "CANCELLED", finished_at=now)
+        )
+    return True
+
+
+def request_cancel(conn: sa.Connection, job_id: str, *, by: str | None, now: datetime) -> bool:
+    """Ask an active job to stop: it does so before its next step or page. False if it had ended."""
+    asked = conn.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job_id, _active())
+        .values(
+            cancel_requested_at=sa.func.coalesce(jobs.c.cancel_requested_at, now),
+            cancel_requested_by=sa.func.coalesce(jobs.c.cancel_requested_by, by),
+        )
+    )
+    return bool(asked.rowcount)
+
+
+def close_dead(conn: sa.Connection, *, silent_for: timedelta, now: datetime) -> list[str]:
+    """Close as CRASHED every active job without a sign of life for so long; their ids."""
+    last = now - silent_for
+    dead = conn.execute(sa.select(jobs.c.id).where(_active(), jobs.c.heartbeat_at < last)).scalars().all()
+    minutes = int(silent_for.total_seconds() // 60)
+    return [
+        job_id
+        for job_id in dead
+        if close(conn, job_id, "CRASHED", now=now, note=f"no sign of life for {minutes} minutes")
+    ]
+
+
+def prune(conn: sa.Connection, *, before: datetime) -> int:
+    """Forget ended jobs that started before this instant, with their steps; how many."""
+    gone = conn.execute(sa.delete(jobs).where(jobs.c.started_at < before, jobs.c.status.not_in(ACTIVE)))
+    return gone.rowcount
+
+
+def add_effect(conn: sa.Connection, job_id: str, step: str, **counts: int) -> None:
+    """Count what a step did, in the transaction that did it.
+
+    `processed` is what the step looked at and is replaced when the step runs again; the others count changes
+    and add up: a second run of the step finds nothing left to change and adds zero.
+    """
+    unknown = set(counts) - set(COUNTS)
+    if unknown:
+        message = f"a job does not count {', '.join(sorted(unknown))}"
+        raise ValueError(message)
+    row = insert(job_effects).values(job_id=job_id, step=step, **counts)
+    conn.execute(
+        row.on_conflict_do_update(
+            index_elements=["job_id", "step"],
+            set_={
+                name: row.excluded[name] if name == "processed" else job_effects.c[name] + row.excluded[name]
+                for name in counts
+            },
+        )
+    )
+
+
+def page(
+    conn: sa.Connection,
+    *,
+    limit: int,
+    type: str | None = None,  # noqa: A002 - the word of the JSON
+    status: str | None = None,
+    before: str | None = None,
+) -> list[Job]:
+    """The newest jobs, without their steps; `before` is the last job of the page before."""
+    query = _SELECT.order_by(jobs.c.started_at.desc(), jobs.c.id.desc()).limit(limit)
+    if type is not None:
+        query = query.where(jobs.c.type == type)
+    if status is not None:
+        query = query.where(jobs.c.status == status)
+    if before is not None:
+        last = sa.select(jobs.c.started_at, jobs.c.id).where(jobs.c.id == before)
+        query = query.where(sa.tuple_(jobs.c.started_at, jobs.c.id) < last.scalar_subquery())
+    return [_job(row) for row in conn.execute(query)]
+
+
+def get(conn: sa.Connection, job_id: str) -> Job | None:
+    """One job with its steps, in the order of their start."""
+    row = conn.execute(_SELECT.where(jobs.c.id == job_id)).first()
+    if row is None:
+        return None
+    steps = conn.execute(
+        sa.select(job_steps)
+        .where(job_steps.c.job_id == job_id)
+        .order_by(job_steps.c.started_at, job_steps.c.name)
+    )
+    return _job(row, tuple(_step(step) for step in steps))
+
+
+def statistics(conn: sa.Connection, *, now: datetime) -> dict[str, Any]:
+    """How jobs have been doing: counts by status over a day and a week, durations, and the last good sync."""
+    rows = conn.execute(
+        sa.select(
+            jobs.c.type,
+            jobs.c.status,
+            sa.func.count().label("week"),
+            sa.func.count().filter(jobs.c.started_at >= now - timedelta(days=1)).label("day"),
+            sa.func.percentile_cont(0.5)
+            .within_group(sa.extract("epoch", jobs.c.finished_at - jobs.c.started_at))
+            .label("median_seconds"),
+        )
+        .where(jobs.c.started_at >= now - timedelta(days=7))
+        .group_by(jobs.c.type, jobs.c.status)
+    ).all()
+    active = conn.execute(sa.select(sa.func.count()).select_from(jobs).where(_active())).scalar_one()
+    last_sync = conn.execute(
+        sa.select(jobs.c.finished_at)
+        .where(jobs.c.type == "DELTA_SYNC", jobs.c.status.in_(("SUCCESS", "PARTIAL")))
+        .order_by(jobs.c.started_at.desc())
+        .limit(1)
+    ).scalar()
+    day = dict.fromkeys(STATUSES, 0)
+    week = dict.fromkeys(STATUSES, 0)
+    for row in rows:
+        day[row.status] += row.day
+        week[row.status] += row.week
+    ended = sum(week[status] for status in ("SUCCESS", "PARTIAL", "FAILED", "CRASHED"))
+    return {
+        "last24Hours": day,
+        "last7Days": week,
+        "active": active,
+        "successRate": round(week["SUCCESS"] / ended, 4) if ended else None,
+        "medianSeconds": {
+            f"{row.type}": round(float(row.median_seconds), 3)
+            for row in rows
+            if row.status == "SUCCESS" and row.median_seconds is not None
+        },
+        "lastSyncAt": iso(last_sync),
+    }
+
+
+def _active() -> sa.ColumnElement[bool]:
+    # Literals, so that the planner sees that the partial index of active jobs fits.
+    return jobs.c.status.in_([sa.literal_column(f"'{status}'") for status in ACTIVE])
+
+
+_counts = (
+    sa.select(*(sa.func.coalesce(sa.func.sum(job_effects.c[name]), 0).label(name) for name in COUNTS))
+    .where(job_effects.c.job_id == jobs.c.id)
+    .lateral("counts")
+)
+_executions = (
+    sa.select(
+        sa.func.coalesce(sa.func.sum(job_steps.c.attempts), 0).label("attempts"),
+        sa.func.greatest(sa.func.count(sa.distinct(job_steps.c.run_id)), 1).label("runs"),
+    )
+    .where(job_steps.c.job_id == jobs.c.id)
+    .lateral("executed")
+)
+_SELECT = sa.select(jobs, _counts, _executions).select_from(
+    jobs.join(_counts, sa.true()).join(_executions, sa.true())
+)
+
+
+def _milliseconds(start: datetime, end: datetime | None) -> int | None:
+    return None if end is None else int((end - start) / timedelta(milliseconds=1))
+
+
+def _error(row: sa.Row[Any]) -> dict[str, str] | None:
+    if row.error_kind is None:
+        return None
+    return {"kind": row.error_kind, "name": row.error_name, "message": row.error_message}
+
+
+def _job(row: sa.Row[Any], steps: Sequence[JobStep] = ()) -> Job:
+    found: dict[str, Any] = {
+        **row.metadata,
+        "source": row.source,
+        "triggeredBy": row.triggered_by,
+        "runId": row.run_id,
+        "eventId": row.event_id,
+        "recordsProcessed": row.processed,
+        "recordsAdded": row.added,
+        "recordsUpdated": row.updated,
+        "recordsUnchanged": max(0, row.processed - row.added - row.updated - row.rejected),
+        "recordsRejected": row.rejected,
+        "executions": row.runs + row.attempts,
+        "durationMs": _milliseconds(row.started_at, row.finished_at),
+    }
+    return Job(
+        id=row.id,
+        type=row.type,
+        status=row.status,
+        function_id=row.function_id,
+        run_id=row.run_id,
+        event_id=row.event_id,
+        actor=row.actor,
+        parameters=row.parameters,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        heartbeat_at=row.heartbeat_at,
+        cancel_requested_at=row.cancel_requested_at,
+        note=row.note,
+        error=_error(row),
+        progress=row.progress,
+        metadata=found,
+        steps=steps,
+    )
+
+
+def _step(row: sa.Row[Any]) -> JobStep:
+    return JobStep(
+        name=row.name,
+        run_id=row.run_id,
+        status=row.status,
+        attempts=row.attempts,
+        started_at=row.started_at,
+        attempt_started_at=row.attempt_started_at,
+        finished_at=row.finished_at,
+        error=_error(row),
+        output=row.output,
+    )
