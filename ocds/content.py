@@ -1,0 +1,77 @@
+"""What a record says, as bytes: equal content gives an equal hash, however it was written down."""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+import orjson
+
+_FRACTION_OR_EXPONENT = re.compile(rb"[:,\[]-?[0-9]+[.eE]")
+_WHOLE = 2**53  # beyond it a float no longer stands for one integer
+
+
+def content_hash(raw: object) -> bytes:
+    """SHA-256 (32 bytes) of the canonical JSON of anything that ``json.loads`` can give.
+
+    The order of keys and the writing of numbers (``1``, ``1.0``, ``1e0``) do not matter, so a record read back
+    from ``jsonb`` has the hash that it had when it came. NaN and infinities count as null.
+    """
+    return hashlib.sha256(canonical_json(raw)).digest()
+
+
+def canonical_json(raw: object) -> bytes:
+    """JSON with sorted keys, no blanks, whole floats as integers; lone surrogates become U+FFFD."""
+    try:
+        encoded = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # lone surrogates, integers over 64 bits, deep nesting
+        return b"".join(_canonical_parts(raw))
+    if _FRACTION_OR_EXPONENT.search(encoded) or encoded[:1] in b"-0123456789":
+        return b"".join(_canonical_parts(raw))
+    return encoded
+
+
+def _canonical_parts(raw: object) -> list[bytes]:
+    """The same without a limit of depth: an explicit stack of values and of punctuation still to be written."""
+    parts: list[bytes] = []
+    stack: list[Any] = [raw]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, bytes):
+            parts.append(value)
+        elif isinstance(value, dict):
+            stack.append(b"}")
+            members = sorted(
+                ((_text(key), member) for key, member in value.items()), reverse=True, key=_first
+            )
+            for position, (key, member) in enumerate(members, start=1):
+                stack += (member, key + b":", b"," if position < len(members) else b"{")
+            if not members:
+                stack.append(b"{")
+        elif isinstance(value, list | tuple):
+            stack.append(b"]")
+            for position, member in enumerate(reversed(value), start=1):
+                stack += (member, b"," if position < len(value) else b"[")
+            if not value:
+                stack.append(b"[")
+        else:
+            parts.append(_scalar(value))
+    return parts
+
+
+def _first(member: tuple[bytes, Any]) -> bytes:
+    return member[0]
+
+
+def _text(value: object) -> bytes:
+    return orjson.dumps(str(value).encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
+
+
+def _scalar(value: object) -> bytes:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, float):
+        if value.is_integer() and abs(value) < _WHOLE:
+            return b"%d" % int(value)
+        return orjson.dumps(value)
+    return json.dumps(value).encode()
