@@ -1,0 +1,87 @@
+"""What the recorded stand-in is told: data, calendar, mood, size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from app.replay.calendar import utc_now
+
+
+class ReplayError(Exception):
+    """The stand-in cannot start as asked: the message names the option or file and what to do."""
+
+
+_SEED = re.compile(r"seed:(\d{1,18})")
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """How the stand-in behaves. Raises `ReplayError` for a value that makes no sense.
+
+    data            further folders of captures, beside (or, with ``captures=False``, instead of) the committed ones
+    faults          ``none``, ``documented`` or ``seed:N``
+    ids             the first and last tender id to serve; every other id is a hole
+    shift           ``auto``: each capture's newest publication day becomes the clock's day at the start; ``weeks``: as
+                    near to that as whole weeks allow (weekdays stay, and so does the content during a week);
+                    ``none``: dates as captured; a number: that many days for every capture
+    clock           the stand-in's time, aware; control requests can set it forward
+    hold_back       fraction of the tenders that is not there at the start, but published during `publish_over`: every
+                    second one with the day of its appearance, the others with their old date (drafts published late)
+    churn           fraction of the tenders that is amended or re-dated during `publish_over`
+    synthetic       instead of the captured tenders serve this many made from them, ids 1, 2, … with a hole after every 53
+    synthetic_per_day  how many of those were published on each day up to the clock's
+    time_scale      seconds waited for each second that the real service would keep a client waiting under faults
+    """
+
+    data: tuple[Path, ...] = ()
+    captures: bool = True
+    faults: str = "none"
+    ids: tuple[int, int] | None = None
+    shift: str | int = "auto"
+    clock: Callable[[], datetime] = utc_now
+    hold_back: float = 0.0
+    churn: float = 0.0
+    publish_over: timedelta = timedelta(hours=1)
+    synthetic: int = 0
+    synthetic_per_day: int = 120
+    time_scale: float = 0.01
+
+    def __post_init__(self) -> None:
+        parse_faults(self.faults)
+        if self.ids is not None and not 1 <= self.ids[0] <= self.ids[1]:
+            raise ReplayError(
+                f"--ids {self.ids[0]}-{self.ids[1]}: give a range like 134000-134400, from 1 upward."
+            )
+        if isinstance(self.shift, str) and self.shift not in ("auto", "weeks", "none"):
+            raise ReplayError(f"shift {self.shift!r} is not auto, weeks, none or a number of days.")
+        for name, fraction in (("hold_back", self.hold_back), ("churn", self.churn)):
+            if not 0 <= fraction <= 1:
+                raise ReplayError(f"{name} is a fraction of the tenders, from 0 to 1, not {fraction}.")
+        if self.synthetic < 0 or self.synthetic_per_day < 1 or self.time_scale < 0:
+            raise ReplayError(
+                "synthetic, synthetic_per_day and time_scale must not be negative (per day: at least 1)."
+            )
+
+
+def parse_faults(text: str) -> int | None:
+    """The seed of ``seed:N``, None for ``none`` and ``documented``; anything else raises `ReplayError`."""
+    if text in ("none", "documented"):
+        return None
+    match = _SEED.fullmatch(text)
+    if match is None:
+        raise ReplayError(
+            f"--faults {text}: choose none, documented or seed:N (a whole number, for example seed:42)."
+        )
+    return int(match[1])
+
+
+def parse_ids(text: str) -> tuple[int, int]:
+    """``A-B`` of ``--ids`` as numbers; raises `ReplayError` for anything else."""
+    match = re.fullmatch(r"(\d{1,9})-(\d{1,9})", text.strip())
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise ReplayError(f"--ids {text}: give a range like 134000-134400, from 1 upward.")
+    return int(match[1]), int(match[2])
