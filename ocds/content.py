@@ -14,8 +14,8 @@ _WHOLE = 2**53  # beyond it a float no longer stands for one integer
 def content_hash(raw: object) -> bytes:
     """SHA-256 (32 bytes) of the canonical JSON of anything that ``json.loads`` can give.
 
-    The order of keys and the writing of numbers (``1``, ``1.0``, ``1e0``) do not matter, so a record read back
-    from ``jsonb`` has the hash that it had when it came. NaN and infinities count as null.
+    The order of keys and the writing of numbers (``1``, ``1.0``, ``1e0``) do not matter, so a record read
+    back from ``jsonb`` has the hash that it had when it came. NaN and infinities count as null.
     """
     return hashlib.sha256(canonical_json(raw)).digest()
 
@@ -32,7 +32,9 @@ def canonical_json(raw: object) -> bytes:
 
 
 def _canonical_parts(raw: object) -> list[bytes]:
-    """The same without a limit of depth: an explicit stack of values and of punctuation still to be written."""
+    """The same without a limit of depth: an explicit stack of values and of punctuation still to be
+    written.
+    """
     parts: list[bytes] = []
     stack: list[Any] = [raw]
     while stack:

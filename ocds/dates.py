@@ -46,12 +46,13 @@ _LONGEST = 64
 
 
 def parse_instant(text: object) -> datetime | None:
-    """The instant that a source's text means, in SAST; None for "none" (years 1 and 9999) and for garbage.
+    """The instant that a source's text means, in SAST; None for "none" (years 1 and 9999) and for
+    garbage.
 
-    Digits are South African wall-clock time even before ``Z`` or ``+00:00``; any other offset is believed.
-    A bare day is its midnight. Reads ISO 8601 with or without zone and fraction, ``2022/12/02 11:00`` and the
-    portal's ``Friday, 02 December 2022 - 11:00``. Digits in the order of ``02/12/2022`` are not read: which of
-    them is the month cannot be known.
+    Digits are South African wall-clock time even before ``Z`` or ``+00:00``; any other offset is believed. A
+    bare day is its midnight. Reads ISO 8601 with or without zone and fraction, ``2022/12/02 11:00`` and the
+    portal's ``Friday, 02 December 2022 - 11:00``. Digits in the order of ``02/12/2022`` are not read: which
+    of them is the month cannot be known.
     """
     if isinstance(text, str) and len(text) <= _LONGEST:
         return _parse(text)

@@ -11,7 +11,8 @@ class UpstreamError(SourceError):
     """A government host did not answer as it should: raised by the clients, and by a gate that is shut.
 
     ``url`` carries no credentials. ``status`` is None where no answer came. ``retry_after`` is what the host
-    asked for, in seconds. The request may be repeated later; the clients never repeat one once an answer began.
+    asked for, in seconds. The request may be repeated later; the clients never repeat one once an answer
+    began.
     """
 
     kind = "EXTERNAL_API"

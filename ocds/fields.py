@@ -15,7 +15,9 @@ _MOST_MEMBERS = 1000  # of one array: the source's longest have a few dozen
 
 
 class Fields:
-    """The members of a JSON object. A missing one is None; an unreadable one is None and noted in ``issues``."""
+    """The members of a JSON object. A missing one is None; an unreadable one is None and noted in
+    ``issues``.
+    """
 
     __slots__ = ("_issues", "_path", "raw")
 
@@ -83,7 +85,7 @@ class Fields:
                 self._note(f"{name}/{position}", "text")
         return tuple(texts)
 
-    def object(self, name: str) -> "Fields":
+    def member(self, name: str) -> "Fields":
         """The object under ``name``, or one without members."""
         found = self.raw.get(name)
         if not isinstance(found, dict):
@@ -93,7 +95,9 @@ class Fields:
         return Fields(found, f"{self._path}{name}.", self._issues)
 
     def objects(self, name: str) -> "list[Fields]":
-        """The objects that are not empty in the array under ``name``; one object counts as an array of one."""
+        """The objects that are not empty in the array under ``name``; one object counts as an array of
+        one.
+        """
         found = self.raw.get(name)
         if found is None:
             return []

@@ -13,7 +13,9 @@ class Gate(Protocol):
         """Block until a request to ``host`` may start; may raise UpstreamError (a breaker is open)."""
 
     def leave(self, host: str, *, ok: bool, seconds: float, status: int | None) -> None:
-        """Hear how it ended: ``ok`` is False where the host is in trouble, ``status`` None where no answer came."""
+        """Hear how it ended: ``ok`` is False where the host is in trouble, ``status`` None where no
+        answer came.
+        """
 
 
 class NullGate:

@@ -23,7 +23,9 @@ __all__ = [
 ]
 
 READER_VERSION = 1
-"""Goes up whenever ``read`` gives another answer for some input, so that rejected releases are tried again."""
+"""Goes up whenever ``read`` gives another answer for some input, so that rejected releases are tried
+again.
+"""
 
 AWARD_SMALL = Decimal(100)
 AWARD_LARGE = Decimal(10) ** 10
@@ -66,7 +68,9 @@ class ReleaseDocument:
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
-    """``is_session`` and ``compulsory`` are None where nothing is said; ``at`` can be None beside ``is_session``."""
+    """``is_session`` and ``compulsory`` are None where nothing is said; ``at`` can be None beside
+    ``is_session``.
+    """
 
     is_session: bool | None
     compulsory: bool | None
@@ -86,7 +90,9 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Award:
-    """One award. ``caveats`` names each reason to doubt it; a doubtful amount is kept, an amount of 0 is None."""
+    """One award. ``caveats`` names each reason to doubt it; a doubtful amount is kept, an amount of 0 is
+    None.
+    """
 
     id: str | None
     title: str | None
@@ -101,10 +107,12 @@ class Award:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A compiled release. Times are instants in SAST, texts are cleaned, "not given" is None; ``raw`` is untouched.
+    """A compiled release. Times are instants in SAST, texts are cleaned, "not given" is None; ``raw`` is
+    untouched.
 
-    ``title`` is the tender's number and ``description`` what a person would call its title: so the source has it.
-    ``status`` is an open vocabulary in lower case. ``issues`` notes each field that was there and could not be read.
+    ``title`` is the tender's number and ``description`` what a person would call its title: so the source
+    has it. ``status`` is an open vocabulary in lower case. ``issues`` notes each field that was there and
+    could not be read.
     """
 
     ocid: str
@@ -143,9 +151,9 @@ class Release:
 def read(raw: object) -> Release:
     """Read one release, bare or inside ``{"release": …}``.
 
-    A field that cannot be read is None with a note in ``issues``. Raises RejectedRelease, and nothing else, for
-    what has no usable identity: not an object, or neither an ocid of this publisher nor a tender id to derive it
-    from, or an ocid and a tender id that contradict each other.
+    A field that cannot be read is None with a note in ``issues``. Raises RejectedRelease, and nothing else,
+    for what has no usable identity: not an object, or neither an ocid of this publisher nor a tender id to
+    derive it from, or an ocid and a tender id that contradict each other.
     """
     if isinstance(raw, dict) and "ocid" not in raw and isinstance(raw.get("release"), dict):
         raw = raw["release"]
@@ -155,10 +163,10 @@ def read(raw: object) -> Release:
         raise RejectedRelease("it is an empty object")
     issues: list[str] = []
     release = Fields(raw, "", issues)
-    tender = release.object("tender")
+    tender = release.member("tender")
     number = _identity(raw, tender, issues)
-    value = tender.object("value")
-    period = tender.object("tenderPeriod")
+    value = tender.member("value")
+    period = tender.member("tenderPeriod")
     return Release(
         ocid=ocid_of(number),
         number=number,
@@ -182,10 +190,10 @@ def read(raw: object) -> Release:
         value_currency=value.text("currency"),
         starts_at=period.instant("startDate"),
         closing_at=period.instant("endDate"),
-        buyer=_organisation(release.object("buyer")),
-        procuring_entity=_organisation(tender.object("procuringEntity")),
-        briefing=_briefing(tender.object("briefingSession")),
-        contact=_contact(tender.object("contactPerson")),
+        buyer=_organisation(release.member("buyer")),
+        procuring_entity=_organisation(tender.member("procuringEntity")),
+        briefing=_briefing(tender.member("briefingSession")),
+        contact=_contact(tender.member("contactPerson")),
         documents=tuple(map(_document, tender.objects("documents"))),
         awards=tuple(map(_award, release.objects("awards"))),
         issues=tuple(issues),
@@ -270,7 +278,7 @@ def _award(fields: Fields) -> Award:
         if supplier_id is None or supplier_name is None or supplier_name.casefold() in _NO_SUPPLIER:
             caveats.append("no real supplier")
             supplier_id = supplier_name = None
-    value = fields.object("value")
+    value = fields.member("value")
     amount = value.amount("amount")
     if amount is not None and amount < AWARD_SMALL:
         caveats.append("amount under R100")

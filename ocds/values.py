@@ -1,7 +1,7 @@
 """Single values as both sources write them: texts with placeholders, yes and no, amounts, ids.
 
-Every function takes whatever JSON can hold and never raises. None means "not given"; UNREADABLE means that something
-is there which cannot be what the field wants, so that a reader can note it.
+Every function takes whatever JSON can hold and never raises. None means "not given"; UNREADABLE means that
+something is there which cannot be what the field wants, so that a reader can note it.
 """
 
 import re
@@ -104,7 +104,9 @@ def text(value: object) -> str | Unreadable | None:
 
 
 def paragraphs(value: object) -> str | Unreadable | None:
-    """Text of several lines, as ``text`` but with its line breaks kept as ``\\n`` and at most one empty line."""
+    """Text of several lines, as ``text`` but with its line breaks kept as ``\\n`` and at most one empty
+    line.
+    """
     if not isinstance(value, str):
         return text(value)
     if value.isascii() and value.isprintable():
@@ -141,7 +143,8 @@ def identifier(value: object) -> str | Unreadable | None:
 def amount(value: object) -> Decimal | Unreadable | None:
     """An amount of money in cents' precision; 0 means "not published" and is None.
 
-    Reads numbers and texts such as ``R 1 234 567,89``. Negative, infinite and absurd (10^15 and over) are unreadable.
+    Reads numbers and texts such as ``R 1 234 567,89``. Negative, infinite and absurd (10^15 and over) are
+    unreadable.
     """
     number: Decimal | None
     if value is None:
