@@ -1,0 +1,1 @@
+"""The tenders given back: search, one tender, tables to download, and OCDS."""
