@@ -6,36 +6,78 @@ embedded one in a temporary directory.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from db import migrate
+from db.embedded import EmbeddedPostgres
+from db.embedded_place import Place
 from db.engine import make_engine, normalise
+from tests.waiting import until
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    """A new PROTENDERS_HOME with a short path that the server's account can enter; gone after the block.
+
+    pytest's own directories are private to root, whose embedded server would then live outside of them.
+    """
+    home = Path(tempfile.mkdtemp(prefix="protenders-"))
+    home.chmod(0o711)
+    try:
+        yield home
+    finally:
+        if (home / "postgres").exists():
+            _wait_for_the_end(home)
+            EmbeddedPostgres(home).destroy()
+        shutil.rmtree(home)
+
+
+def _wait_for_the_end(home: Path) -> None:
+    """Until the supervisor of this home, whose last user was perhaps killed a moment ago, has ended."""
+    with Place.prepare(home).lock.open("w") as file:
+        until(lambda: _locks(file), what=f"the end of the database's users in {home}")
+
+
+def _locks(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.fixture
+def protenders_home() -> Iterator[Path]:
+    """An empty PROTENDERS_HOME for processes that start an embedded PostgreSQL of their own."""
+    with _home() as home:
+        yield home
 
 
 @pytest.fixture(scope="session")
-def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def pg_server() -> Iterator[str]:
     """URL of a PostgreSQL server's maintenance database; the account may create databases."""
     given = os.environ.get("PROTENDERS_TEST_DATABASE_URL")
     if given:
         yield normalise(given).render_as_string(hide_password=False)
         return
-    from db.embedded import EmbeddedPostgres
-
-    home: Path = tmp_path_factory.mktemp("postgres")
-    with EmbeddedPostgres(home).acquire() as lease:
+    with _home() as home, EmbeddedPostgres(home, durable=False).acquire() as lease:
         yield lease.url
 
 
 @contextmanager
-def _database(server: str, *, template: str | None = None) -> Iterator[str]:
+def temporary_database(server: str, *, template: str | None = None) -> Iterator[str]:
     """A database that lives as long as the block; its URL."""
     name = f"protenders_test_{uuid.uuid4().hex[:12]}"
     admin = sa.create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
@@ -52,14 +94,14 @@ def _database(server: str, *, template: str | None = None) -> Iterator[str]:
 @pytest.fixture
 def empty_database_url(pg_server: str) -> Iterator[str]:
     """A fresh database without any table, dropped after the test."""
-    with _database(pg_server) as url:
+    with temporarytemporary_database(pg_server) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def template_database(pg_server: str) -> Iterator[str]:
+def templatetemporary_database(pg_server: str) -> Iterator[str]:
     """Name of a migrated database to clone; nobody may stay connected to it."""
-    with _database(pg_server) as url:
+    with temporarytemporary_database(pg_server) as url:
         migrate.upgrade(url)
         yield str(normalise(url).database)
 
@@ -67,7 +109,7 @@ def template_database(pg_server: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(pg_server: str, template_database: str) -> Iterator[str]:
     """A fresh, fully migrated database, dropped after the test."""
-    with _database(pg_server, template=template_database) as url:
+    with temporarytemporary_database(pg_server, template=template_database) as url:
         yield url
 
 
