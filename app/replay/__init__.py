@@ -1,1 +1,3 @@
-"""The recorded eTenders stand-in: both government hosts on one port, answered from captured data (docs/replay.md)."""
+"""The recorded eTenders stand-in: both government hosts on one port, answered from captured data
+(docs/replay.md).
+"""

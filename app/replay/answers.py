@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from urllib.parse import urlencode
@@ -11,6 +11,7 @@ import orjson
 
 from app.replay.calendar import JsonObject, stamp
 from app.replay.derived import PREFIX
+from app.replay.shapes import to_older
 from app.replay.world import World
 
 JSON = "application/json; charset=utf-8"
@@ -29,6 +30,19 @@ class Answer:
     status: int = 200
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class View:
+    """What the portal makes of a bucket: which of its tenders it lists, and how it words each (newer-shape)
+    row.
+    """
+
+    select: Callable[[Sequence[int]], Sequence[int]] = lambda places: places
+    edit: Callable[[JsonObject], JsonObject] = lambda row: row
+
+
+PLAIN = View()
 
 
 class BadQueryError(Exception):
@@ -113,26 +127,26 @@ def release(world: World, ocid: str) -> Answer:
     return Answer(orjson.dumps({} if place is None else world.release(place)))
 
 
-def page(world: World, query: Query) -> Answer:
+def page(world: World, query: Query, view: View = PLAIN) -> Answer:
     """``GET /Home/PaginatedTenderOpportunities``: newest first, newer row shape; a search is ignored."""
     status = _count(query, "status", 1)
     start = int(query["start"]) if query.get("start", "").isdecimal() else 0
     length = _count(query, "length", 10)
-    listed = world.bucket(status)
+    listed = view.select(world.bucket(status))
     result = {
         "draw": _count(query, "draw", 0),
         "recordsTotal": len(listed),
         "recordsFiltered": len(listed),
-        "data": [world.row(place, status) for place in listed[start : start + length]],
+        "data": [view.edit(world.row(place, status)) for place in listed[start : start + length]],
     }
     return Answer(orjson.dumps(result))
 
 
-def bucket(world: World, query: Query) -> Answer:
+def bucket(world: World, query: Query, view: View = PLAIN) -> Answer:
     """``GET /Home/TenderOpportunities/``: a whole bucket in the older row shape, sent while it is made."""
     status = _count(query, "status", 1)
-    listed = world.bucket(status)
-    return Answer(stream(listed, lambda place: world.older_row(place, status)))
+    listed = view.select(world.bucket(status))
+    return Answer(stream(listed, lambda place: to_older(view.edit(world.row(place, status)))))
 
 
 def stream(places: Iterable[int], row: Callable[[int], JsonObject]) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
 """The stand-in's calendar: South African wall-clock time, and moving captured dates by whole days.
 
-Everything the two hosts print is South African wall-clock time, with a false ``Z`` in the OCDS API and without any
-zone on the portal. The stand-in therefore counts in naive South African seconds (`wall_seconds`) throughout.
+Everything the two hosts print is South African wall-clock time, with a false ``Z`` in the OCDS API and
+without any zone on the portal. The stand-in therefore counts in naive South African seconds
+(`wall_seconds`) throughout.
 """
 
 from __future__ import annotations

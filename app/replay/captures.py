@@ -1,4 +1,5 @@
-"""Reading captures: files of what the two hosts once answered, the committed ones and those of ``--data DIR``.
+"""Reading captures: files of what the two hosts once answered, the committed ones and those of ``--data
+DIR``.
 
 Four forms are known by their content, plain or gzipped: one release, a release package, a page of
 ``PaginatedTenderOpportunities``, a bucket of ``TenderOpportunities``; and the filter form's vocabularies.
@@ -18,27 +19,23 @@ import orjson
 from app.replay.calendar import JsonObject, day_number, stamp_seconds
 from app.replay.config import ReplayError
 from app.replay.derived import PREFIX
-from app.replay.shapes import Vocabulary
+from app.replay.shapes import ADDRESS, SAME_IN_BOTH, Vocabulary, is_older
 
 BUNDLED = Path(__file__).parent / "data"
 
-_ROW = (
-    "id", "tender_No", "type", "date_Published", "closing_Date", "compulsory_briefing_session", "status", "category",
-    "description", "province", "department", "contactPerson", "email", "telephone", "fax", "briefingVenue", "conditions",
-)  # fmt: skip
 _OLDER = ("sd", "bf", "bc", "delivery")
-_NEWER = (
-    "supportDocument", "briefingSession", "briefingCompulsory", "departmentsID", "streetname", "surburb", "town", "code",
-)  # fmt: skip
+_NEWER = ("supportDocument", "briefingSession", "briefingCompulsory", "departmentsID", *ADDRESS)
 _DOCUMENT = ("supportDocumentID", "fileName", "extension", "dateModified")
 
 
 @dataclass(slots=True)
 class Template:
-    """One captured tender: its row, its release, or both, as compact JSON so that thousands cost little memory.
+    """One captured tender: its row, its release, or both, as compact JSON so that thousands cost little
+    memory.
 
-    `published` is its publication day (ordinal), `closes` its closing time (wall seconds), both as captured; `newest` is
-    the newest publication day of the capture that decides its shift: the row's, else the release's.
+    `published` is its publication day (ordinal), `closes` its closing time (wall seconds), both as
+    captured; `newest` is the newest publication day of the capture that decides its shift: the row's,
+    else the release's.
     """
 
     number: int
@@ -60,8 +57,8 @@ class Captures:
 def load(folders: Iterable[Path], *, bundled: bool = True) -> Captures:
     """Read every ``*.json`` and ``*.json.gz`` below the folders, the committed captures first.
 
-    Where two captures hold the same tender, the later publication day wins, then the later file. Raises `ReplayError`
-    naming the folder or file, and the item in it, that cannot be used.
+    Where two captures hold the same tender, the later publication day wins, then the later file. Raises
+    `ReplayError` naming the folder or file, and the item in it, that cannot be used.
     """
     rows: dict[int, tuple[JsonObject, int]] = {}
     releases: dict[int, tuple[JsonObject, int]] = {}
@@ -126,8 +123,8 @@ def _items(path: Path, content: Any) -> tuple[str, list[Any]]:
     if isinstance(content, list):
         return "row", content
     raise ReplayError(
-        f"{path}: not a capture. Known forms: one release, a release package, a page of PaginatedTenderOpportunities, "
-        "a bucket of TenderOpportunities, the filter options."
+        f"{path}: not a capture. Known forms: one release, a release package, a page of "
+        "PaginatedTenderOpportunities, a bucket of TenderOpportunities, the filter options."
     )
 
 
@@ -135,8 +132,8 @@ def _check_row(path: Path, place: int, row: Any) -> int:
     where = f"{path}: row {place}"
     if not isinstance(row, dict):
         raise ReplayError(f"{where} is no object.")
-    shape = _OLDER if "sd" in row else _NEWER
-    missing = [key for key in (*_ROW, *shape) if key not in row]
+    shape = _OLDER if is_older(row) else _NEWER
+    missing = [key for key in (*SAME_IN_BOTH, *shape) if key not in row]
     if missing:
         raise ReplayError(f"{where} lacks {', '.join(missing)}.")
     if not isinstance(row["id"], int) or row["id"] < 1:

@@ -15,7 +15,8 @@ DAYS_LATER: Final = {"amend": 7, "redate": 14}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of one tender, in effect from `at` (wall seconds); `count` tells equal changes of a tender apart.
+    """One change of one tender, in effect from `at` (wall seconds); `count` tells equal changes of a tender
+    apart.
 
     amend    longer description, closing a week later, one more document
     redate   published again on the day of the change, closing two weeks later, every document replaced

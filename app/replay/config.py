@@ -22,19 +22,27 @@ _SEED = re.compile(r"seed:(\d{1,18})")
 class ReplayConfig:
     """How the stand-in behaves. Raises `ReplayError` for a value that makes no sense.
 
-    data            further folders of captures, beside (or, with ``captures=False``, instead of) the committed ones
-    faults          ``none``, ``documented`` or ``seed:N``
-    ids             the first and last tender id to serve; every other id is a hole
-    shift           ``auto``: each capture's newest publication day becomes the clock's day at the start; ``weeks``: as
-                    near to that as whole weeks allow (weekdays stay, and so does the content during a week);
-                    ``none``: dates as captured; a number: that many days for every capture
-    clock           the stand-in's time, aware; control requests can set it forward
-    hold_back       fraction of the tenders that is not there at the start, but published during `publish_over`: every
-                    second one with the day of its appearance, the others with their old date (drafts published late)
-    churn           fraction of the tenders that is amended or re-dated during `publish_over`
-    synthetic       instead of the captured tenders serve this many made from them, ids 1, 2, … with a hole after every 53
-    synthetic_per_day  how many of those were published on each day up to the clock's
-    time_scale      seconds waited for each second that the real service would keep a client waiting under faults
+    `data` are folders of captures, served beside the committed ones or, with `captures` False, instead of
+    them.
+
+    `faults` is ``none``, ``documented`` or ``seed:N``; `time_scale` the seconds waited under faults for
+    each second that the real service would keep a client waiting.
+
+    `ids` are the first and last tender id served: every other id is a hole.
+
+    `shift` moves the calendar. ``auto``: each capture's newest publication day becomes the clock's day at
+    the start; ``weeks``: as near to that as whole weeks allow, so that weekdays stay, and contents too
+    for a week; ``none``: dates as captured; a number: that many days for every capture.
+
+    `clock` is the stand-in's time, aware; control requests can set it forward.
+
+    `hold_back` is the fraction of tenders not there at the start but published during `publish_over`:
+    those with an even id on the day of their appearance, the others with their old date (drafts published
+    late). `churn` is the fraction that is amended or re-dated in that time, if open.
+
+    `synthetic` serves so many tenders made from the captures instead of these, with ids from 1 (or the
+    first of `ids`) and a hole after every 53; `synthetic_per_day` of them were published on each day up
+    to the clock's.
     """
 
     data: tuple[Path, ...] = ()

@@ -1,6 +1,7 @@
 """Releases derived from portal rows, for tenders of which only the row was captured.
 
-A derived release has the OCDS API's form and holds only what the row says. It was never answered by the real API.
+A derived release has the OCDS API's form and holds only what the row says. It was never answered by the
+real API.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def release_document(document: JsonObject) -> JsonObject:
 
 
 def procurement_category(category: str | None) -> str:
-    """goods, services or works where the portal's category says so, else the empty string that the API uses."""
+    """goods, services or works where the portal's category says so, else the API's empty string."""
     words = (category or "").lower()
     if words.startswith("supplies"):
         return "goods"

@@ -1,4 +1,6 @@
-"""Serving the stand-in with uvicorn: in the foreground for the command line, in a thread for everything else."""
+"""Serving the stand-in with uvicorn: in the foreground for the command line, in a thread for everything
+else.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def run(config: ReplayConfig, host: str = "127.0.0.1", port: int = 8001) -> None
 
 @contextmanager
 def serving(config: ReplayConfig | None = None, host: str = "127.0.0.1", port: int = 0) -> Iterator[Served]:
-    """Serve in a thread of this process while the context lasts; port 0 takes a free one. Raises like `run`."""
+    """Serve in a thread of this process while the context lasts, on a free port for 0. Raises like `run`."""
     stand_in = make_app(config)
     with _listen(host, port) as listening:
         server = _server(stand_in)
@@ -53,7 +55,8 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), backlog=128)
     except OSError as error:
         raise ReplayError(
-            f"The stand-in cannot listen on {host}:{port} ({error.strerror}). Choose another --port, or 0 for a free one."
+            f"The stand-in cannot listen on {host}:{port} ({error.strerror}). "
+            "Choose another --port, or 0 for a free one."
         ) from error
 
 

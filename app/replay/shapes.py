@@ -1,7 +1,8 @@
 """The portal's two row shapes and the one mapping between them.
 
-The *newer* shape is what ``PaginatedTenderOpportunities`` answers, the *older* one what ``TenderOpportunities`` answers.
-What the older shape never said (validity, e-submission, two envelopes) is null in a row made from it: nothing is invented.
+The *newer* shape is what ``PaginatedTenderOpportunities`` answers, the *older* one what
+``TenderOpportunities`` answers. What the older shape never said (validity, e-submission, two envelopes)
+is null in a row made from it: nothing is invented.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from dataclasses import dataclass, field
 
 from app.replay.calendar import JsonObject, display_day, display_time
 
-_SAME = (
-    "id", "tender_No", "type", "date_Published", "closing_Date", "compulsory_briefing_session", "status", "category",
-    "description", "province", "department", "contactPerson", "email", "telephone", "fax", "briefingVenue", "conditions",
-)  # fmt: skip
+SAME_IN_BOTH = (
+    *("id", "tender_No", "type", "date_Published", "closing_Date", "compulsory_briefing_session", "status"),
+    *("category", "description", "province", "department", "contactPerson", "email", "telephone", "fax"),
+    *("briefingVenue", "conditions"),
+)
+ADDRESS = ("streetname", "surburb", "town", "code")
 _NEWER_NULLS = (
-    "biddersListDocuments", "isModified", "questionsAndAnswers", "esubRequiredDocuments", "discussions", "discussion",
-    "awards", "bidders", "cancelled", "closed", "clusters",
-)  # fmt: skip
-_ADDRESS = ("streetname", "surburb", "town", "code")
+    *("biddersListDocuments", "isModified", "questionsAndAnswers", "esubRequiredDocuments", "discussions"),
+    *("discussion", "awards", "bidders", "cancelled", "closed", "clusters"),
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def is_older(row: JsonObject) -> bool:
 
 def to_older(row: JsonObject) -> JsonObject:
     """A row of the newer shape in the older one."""
-    parts = [row[key] or "" for key in _ADDRESS]
+    parts = [row[key] or "" for key in ADDRESS]
     return {
         "id": row["id"],
         "tender_No": row["tender_No"],
@@ -88,7 +90,7 @@ def to_newer(row: JsonObject, vocabulary: Vocabulary) -> JsonObject:
     department_id = vocabulary.department(row["department"])
     category_id = vocabulary.categories.get((row["category"] or "").strip())
     province_id = vocabulary.provinces.get((row["province"] or "").strip())
-    newer: JsonObject = {key: row[key] for key in _SAME}
+    newer: JsonObject = {key: row[key] for key in SAME_IN_BOTH}
     newer |= _address(row["delivery"])
     newer |= {
         "organ_of_State": row["department"],
@@ -124,10 +126,12 @@ def to_newer(row: JsonObject, vocabulary: Vocabulary) -> JsonObject:
 
 
 def _address(delivery: str | None) -> JsonObject:
-    """The four parts of the older shape's ``street - suburb - town - code``; a dash too many belongs to the street."""
+    """The four parts of the older shape's ``street - suburb - town - code``; a dash too many belongs to the
+    street.
+    """
     parts = delivery.rsplit(" - ", 3) if delivery else []
-    if len(parts) != len(_ADDRESS):
+    if len(parts) != len(ADDRESS):
         parts = [delivery or "", "", "", ""]
-    address: JsonObject = {key: part or None for key, part in zip(_ADDRESS, parts, strict=True)}
+    address: JsonObject = {key: part or None for key, part in zip(ADDRESS, parts, strict=True)}
     address["delivery"] = "-".join(parts) if delivery else None
     return address

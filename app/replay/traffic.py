@@ -24,7 +24,9 @@ _LOG_LENGTH = 20_000
 
 @dataclass
 class Entry:
-    """One request: `at` in seconds since the stand-in's start, `ordinal` counts requests of the same URL from 0."""
+    """One request: `at` in seconds since the stand-in's start, `ordinal` counts requests of the same URL
+    from 0.
+    """
 
     n: int
     at: float
@@ -75,7 +77,9 @@ class Traffic:
                 self._under_way[key] -= 1
 
     def summary(self, log: int = 0) -> JsonObject:
-        """Counts by endpoint, by status and by fault, the most requests at once per host, and the last `log` entries."""
+        """Counts by endpoint, by status and by fault, the most requests at once per host, and the last `log`
+        entries.
+        """
         return {
             "requests": dict(self._requests) | {"all": self._count},
             "answers": dict(self._statuses),

@@ -1,8 +1,9 @@
-"""The tenders that the stand-in serves, as they are at its clock: which exist, where they are listed, what they contain.
+"""The tenders that the stand-in serves, as they are at its clock: which exist, where they are listed, what
+they contain.
 
-A tender is a template (a captured tender) plus a few numbers: its id, its shift in days, its publication day, its
-closing time, the moment it appears. Bodies are made when asked for, so 200,000 tenders need little more memory than
-2,000.
+A tender is a template (a captured tender) plus a few numbers: its id, its shift in days, its publication
+day, its closing time, the moment it appears. Bodies are made when asked for, so 200,000 tenders need
+little more memory than 2,000.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from random import Random
 from zlib import crc32
 
 import orjson
@@ -30,7 +32,9 @@ _HOLE_EVERY = 53
 
 
 class World:
-    """All tenders at the stand-in's clock. Positions (`place`) are indices in the order of ids; methods are thread-safe."""
+    """All tenders at the stand-in's clock. Positions (`place`) are indices in the order of ids; methods are
+    thread-safe.
+    """
 
     def __init__(self, config: ReplayConfig, captures: Captures) -> None:
         self._clock = config.clock
@@ -58,7 +62,7 @@ class World:
             raise ReplayError(f"--ids {config.ids}: no tender has such an id.")
         self._schedule(config)
 
-    # -- building ------------------------------------------------------------------------------------------------
+    # -- building --
 
     def _place_captures(self, config: ReplayConfig) -> None:
         today = day_number(self.start)
@@ -101,7 +105,7 @@ class World:
             if config.hold_back and _draw(number, "hold") < config.hold_back:
                 appears = self.start + 1 + int(span * _draw(number, "appears"))
                 self._appears[place] = appears
-                if number % 2 == 0:
+                if number % 2 == 0 or self._closes[place] <= appears:
                     self._move(place, day_number(appears) - self._published[place])
             if config.churn and _draw(number, "churn") < config.churn:
                 kind = "amend" if _draw(number, "kind") < 0.7 else "redate"
@@ -113,7 +117,7 @@ class World:
         self._published[place] += days
         self._closes[place] += days * 86_400
 
-    # -- the clock -----------------------------------------------------------------------------------------------
+    # -- the clock --
 
     def now(self) -> int:
         """The stand-in's time in wall seconds."""
@@ -136,16 +140,31 @@ class World:
         with self._lock:
             while self._due and self._due[-1][0] <= self.now():
                 at, place, kind = self._due.pop()
-                self._change(place, kind, at)
+                if self._appears[place] <= at and self._open(place, at):
+                    self._change(place, kind, at)
 
-    # -- what exists ---------------------------------------------------------------------------------------------
+    def stir(self, random: Random) -> None:
+        """Let one thing happen: an open tender is amended or re-dated, or a held-back one published."""
+        waiting = self.waiting()
+        if waiting and random.random() < 0.4:
+            self.publish([random.choice(waiting)])
+            return
+        listed = self.bucket(PUBLISHED)
+        if listed:
+            kind = "amend" if random.random() < 0.7 else "redate"
+            self._change(random.choice(listed), kind, self.now())
+
+    # -- what exists --
 
     def find(self, number: int) -> int | None:
         """The place of a published tender's id, None for a hole and for one that has not appeared yet."""
         place = bisect_left(self.numbers, number)
-        if place < len(self.numbers) and self.numbers[place] == number and self._appears[place] <= self.now():
-            return place
-        return None
+        return place if self.exists(number) and self._appears[place] <= self.now() else None
+
+    def exists(self, number: int) -> bool:
+        """Whether the id belongs to a tender at all, published yet or not."""
+        place = bisect_left(self.numbers, number)
+        return place < len(self.numbers) and self.numbers[place] == number
 
     def between(self, first_day: int, last_day: int) -> list[int]:
         """Places of the tenders published on these days (ordinals, both included), by day and id."""
@@ -156,7 +175,7 @@ class World:
             return [place for place in order[start:end] if self._appears[place] <= now]
 
     def bucket(self, status: int) -> array[int]:
-        """Places of the tenders that the portal lists under a status: newest day first, by id within a day."""
+        """Places of the tenders that the portal lists under a status: newest day first, then by id."""
         with self._lock:
             order, now = self._order(), self.now()
             listed = array("l")
@@ -174,17 +193,20 @@ class World:
                 end = start
             return listed
 
-    def status(self, place: int) -> int:
-        """1 published, 2 awarded, 3 closed, 4 cancelled: the row's own status, and the clock for a published one."""
-        return self._status(place, self.now())
+    def is_open(self, place: int) -> bool:
+        """Whether the portal's open bucket lists the tender now."""
+        return self._open(place, self.now())
 
-    def in_portal(self, place: int) -> bool:
-        """Whether the portal has a row of the tender: it was captured, and has not been made to vanish."""
-        return self._listed(place)
+    def status(self, place: int) -> int:
+        """1 published, 2 awarded, 3 closed, 4 cancelled: the row's own status, closed by the clock."""
+        return self._status(place, self.now())
 
     def _status(self, place: int, now: int) -> int:
         own = self._own_status.get(place, PUBLISHED)
         return CLOSED if own == PUBLISHED and self._closes[place] <= now else own
+
+    def _open(self, place: int, now: int) -> bool:
+        return self._listed(place) and self._status(place, now) == PUBLISHED
 
     def _listed(self, place: int) -> bool:
         if self._templates[self._template[place]].row is None:
@@ -201,7 +223,7 @@ class World:
             self._ordered = array("l", sorted(range(len(days)), key=lambda place: days[place] << 32 | place))
         return self._ordered
 
-    # -- contents ------------------------------------------------------------------------------------------------
+    # -- contents --
 
     def row(self, place: int, status: int | None = None) -> JsonObject:
         """The portal row in the newer shape, labelled with the bucket it is listed in."""
@@ -213,10 +235,6 @@ class World:
         for change in self._changes.get(place, ()):
             row = change_row(row, change)
         return row | {"status": _LABELS[status or self.status(place)]}
-
-    def older_row(self, place: int, status: int | None = None) -> JsonObject:
-        """The portal row in the older shape."""
-        return to_older(self.row(place, status))
 
     def release(self, place: int) -> JsonObject:
         """The release: the captured one where there is one, else derived from the row."""
@@ -240,8 +258,9 @@ class World:
     def truth(self, offset: int = 0, limit: int | None = None) -> Iterator[JsonObject]:
         """What a complete and correct copy holds now, by id: one object per published tender.
 
-        ``ocid``, ``release`` (the body of the release API), ``status`` (1 to 4), ``older`` and ``newer`` (the portal
-        row in both shapes, null where the portal has none). Faults and shortened lists play no part in it.
+        ``ocid``, ``release`` (the body of the release API), ``status`` (1 to 4), ``older`` and ``newer``
+        (the portal row in both shapes, null where the portal has none). Faults and shortened lists play
+        no part in it.
         """
         now = self.now()
         places = [place for place in range(len(self.numbers)) if self._appears[place] <= now]
@@ -255,10 +274,10 @@ class World:
                 "older": to_older(row) if row else None,
             }
 
-    # -- what happens to tenders ---------------------------------------------------------------------------------
+    # -- what happens to tenders --
 
     def change(self, number: int, kind: str) -> None:
-        """Change a published tender now; raises ValueError for an unknown kind or an id that is not published."""
+        """Change a published tender now; ValueError for an unknown kind or an id that is not published."""
         place = self.find(number)
         if kind not in KINDS:
             raise ValueError(f"kind {kind!r} is none of {', '.join(KINDS)}")
@@ -293,8 +312,7 @@ class World:
             now = self.now()
             for number in numbers:
                 place = bisect_left(self.numbers, number)
-                known = place < len(self.numbers) and self.numbers[place] == number
-                if known and self._appears[place] > now:
+                if self.exists(number) and self._appears[place] > now:
                     self._appears[place] = now
                     published += 1
         return published
