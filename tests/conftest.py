@@ -94,14 +94,14 @@ def temporary_database(server: str, *, template: str | None = None) -> Iterator[
 @pytest.fixture
 def empty_database_url(pg_server: str) -> Iterator[str]:
     """A fresh database without any table, dropped after the test."""
-    with temporarytemporary_database(pg_server) as url:
+    with temporary_database(pg_server) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def templatetemporary_database(pg_server: str) -> Iterator[str]:
+def template_database(pg_server: str) -> Iterator[str]:
     """Name of a migrated database to clone; nobody may stay connected to it."""
-    with temporarytemporary_database(pg_server) as url:
+    with temporary_database(pg_server) as url:
         migrate.upgrade(url)
         yield str(normalise(url).database)
 
@@ -109,7 +109,7 @@ def templatetemporary_database(pg_server: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(pg_server: str, template_database: str) -> Iterator[str]:
     """A fresh, fully migrated database, dropped after the test."""
-    with temporarytemporary_database(pg_server, template=template_database) as url:
+    with temporary_database(pg_server, template=template_database) as url:
         yield url
 
 
