@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import re
 from typing import Any
 
 import orjson
 
-_FRACTION_OR_EXPONENT = re.compile(rb"[:,\[]-?[0-9]+[.eE]")
 _WHOLE = 2**53  # beyond it a float no longer stands for one integer
 
 
@@ -22,13 +20,26 @@ def content_hash(raw: object) -> bytes:
 
 def canonical_json(raw: object) -> bytes:
     """JSON with sorted keys, no blanks, whole floats as integers; lone surrogates become U+FFFD."""
-    try:
-        encoded = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # lone surrogates, integers over 64 bits, deep nesting
-        return b"".join(_canonical_parts(raw))
-    if _FRACTION_OR_EXPONENT.search(encoded) or encoded[:1] in b"-0123456789":
-        return b"".join(_canonical_parts(raw))
-    return encoded
+    if not _has_float(raw):
+        try:
+            return orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+        except TypeError:
+            pass  # lone surrogates, integers over 64 bits, deep nesting: rare, and written by hand below
+    return b"".join(_canonical_parts(raw))
+
+
+def _has_float(raw: object) -> bool:
+    stack: list[Any] = [raw]
+    while stack:
+        value = stack.pop()
+        kind = type(value)
+        if kind is dict:
+            stack += value.values()
+        elif kind is list:
+            stack += value
+        elif kind is float:
+            return True
+    return False
 
 
 def _canonical_parts(raw: object) -> list[bytes]:

@@ -154,7 +154,8 @@ class _Text:
     def _broken(self, wanted: str) -> BadBodyError:
         position = self._dropped + self._at
         if position == 0:
-            return BadBodyError(describe(self._data))
+            given = {b"{": "a JSON object", b"[": "a JSON array"}.get(self._data[:1])
+            return BadBodyError(f"{given}, not {wanted}" if given else describe(self._data))
         if self._at >= len(self._data):
             return BadBodyError(f"JSON that breaks off after {position} bytes")
         near = self._data[self._at : self._at + 20].decode("ascii", "replace")

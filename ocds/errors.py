@@ -34,9 +34,7 @@ class UpstreamError(SourceError):
         when = (
             "later" if retry_after is None else f"no sooner than {retry_after:.0f} s from now, as {host} asks"
         )
-        super().__init__(
-            f"{host}: {problem} (GET {url}). Nothing was changed; the request is repeated {when}."
-        )
+        super().__init__(f"{host}: {problem} (GET {url}). The request is repeated {when}.")
 
     def __reduce__(self) -> tuple[object, ...]:
         return _upstream_error, (self.problem, self.host, self.url, self.status, self.retry_after)

@@ -28,11 +28,18 @@ class Fields:
 
     def text(self, name: str) -> str | None:
         """One line of text."""
-        return self._read(name, values.text, "text")
+        value = self.raw.get(name)
+        if value is None:
+            return None
+        found = values.text(value)
+        if found is UNREADABLE:
+            self._note(name, "text")
+            return None
+        return found
 
     def word(self, name: str) -> str | None:
         """One line of text in lower case, for vocabularies."""
-        found = self._read(name, values.text, "text")
+        found = self.text(name)
         return None if found is None else found.lower()
 
     def paragraphs(self, name: str) -> str | None:

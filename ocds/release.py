@@ -5,6 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from ocds import values
 from ocds.content import content_hash
 from ocds.errors import RejectedRelease
 from ocds.fields import Fields
@@ -213,7 +214,7 @@ def _identity(raw: dict[str, Any], tender: Fields, issues: list[str]) -> int:
         if by_tender is None and tender.raw.get("id") not in (None, ""):
             issues.append("tender.id: not a tender number")
         return by_ocid
-    shown = claimed.strip()[:80] if isinstance(claimed, str) else None
+    shown = values.text(claimed[:80]) if isinstance(claimed, str) else None
     if shown and shown[:5].lower() == "ocds-" and not shown.lower().startswith(PREFIX):
         raise RejectedRelease("its ocid belongs to another publisher", ocid=shown)
     if by_tender is None:
@@ -274,10 +275,9 @@ def _award(fields: Fields) -> Award:
         caveats.append(f"{len(suppliers)} suppliers, the first is shown")
     supplier_id = supplier_name = None
     if suppliers:
-        supplier_id, supplier_name = suppliers[0].identifier("id"), suppliers[0].text("name")
-        if supplier_id is None or supplier_name is None or supplier_name.casefold() in _NO_SUPPLIER:
+        supplier_id, supplier_name = _supplier(suppliers[0])
+        if supplier_name is None:
             caveats.append("no real supplier")
-            supplier_id = supplier_name = None
     value = fields.member("value")
     amount = value.amount("amount")
     if amount is not None and amount < AWARD_SMALL:
@@ -295,6 +295,16 @@ def _award(fields: Fields) -> Award:
         currency=value.text("currency"),
         caveats=tuple(caveats),
     )
+
+
+def _supplier(fields: Fields) -> tuple[str | None, str | None]:
+    """Id and name; none of either where one of them says that there is no supplier."""
+    given = fields.raw.get("id")
+    supplier_id, name = fields.identifier("id"), fields.text("name")
+    nobody = name is None or {name.casefold(), (supplier_id or "").casefold()} & _NO_SUPPLIER
+    if nobody or (given is not None and supplier_id is None):
+        return None, None
+    return supplier_id, name
 
 
 def _kind(value: object) -> str:

@@ -4,8 +4,9 @@ Every function takes whatever JSON can hold and never raises. None means "not gi
 something is there which cannot be what the field wants, so that a reader can note it.
 """
 
+import math
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from typing import Final
 
@@ -55,32 +56,23 @@ PLACEHOLDERS = frozenset(
 )
 """Case-folded texts that mean "nothing given" where a name, a place, a sentence or a number is wanted."""
 
-_DASHES = dict.fromkeys(
-    map(ord, "\u0096\u0097\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"), "-"
-)
-_INVISIBLE = dict.fromkeys(
-    [0xAD, 0x61C, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)]
-)
-_LINE_ENDS = {
-    0x85: "\n",
-    0x2028: "\n",
-    0x2029: "\n",
-    0x0B: "\n",
-    0x0C: "\n",
-    0x1C: "\n",
-    0x1D: "\n",
-    0x1E: "\n",
-}
-_CONTROLS = dict.fromkeys([*range(9), *range(0x0E, 0x1C), 0x1F, *range(0x7F, 0xA0)])
-_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
-_REPAIRS = {**_CONTROLS, **_SURROGATES, **_INVISIBLE, **_DASHES, **_LINE_ENDS}
-_BLANKS = re.compile(r"[^\S\n]+")
+_DASHES = "\u0096\u0097\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+_LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+_PLAIN = {**dict.fromkeys(_DASHES, "-"), **dict.fromkeys(_LINE_ENDS, "\n")}
+_CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_INVISIBLE = "\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+_SURROGATES = "\ud800-\udfff"
+_ODD = re.compile(f"[{_CONTROLS}{_INVISIBLE}{_SURROGATES}{_DASHES}]")
 _MANY_EMPTY_LINES = re.compile(r"\n{3,}")
 
 _YES = frozenset({"yes", "y", "true", "t", "1", "ja"})
 _NO = frozenset({"no", "n", "false", "f", "0", "nee"})
 
-_AMOUNT = re.compile(r"(?:zar|r)?\s*([0-9][0-9 ,.\u00a0\u202f']*)(?:\s*zar)?", re.ASCII | re.IGNORECASE)
+_AMOUNT = re.compile(
+    r"(?:zar|r)?\s*(?P<whole>[0-9]{1,3}(?P<mark>[ ,'])[0-9]{3}(?:(?P=mark)[0-9]{3})*|[0-9]+)"
+    r"(?:[.,](?P<cents>[0-9]{1,2})|\.(?P<fraction>[0-9]+))?(?:\s*zar)?",
+    re.ASCII | re.IGNORECASE,
+)
 _UNFIT_FOR_URL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CENT = Decimal("0.01")
 _TOO_MUCH = Decimal(10) ** 15  # over the country's product: not an amount of money, whatever was meant
@@ -93,9 +85,10 @@ def text(value: object) -> str | Unreadable | None:
     """
     if isinstance(value, str):
         if not (value.isascii() and value.isprintable()):
-            value = value.translate(_REPAIRS)
-        value = " ".join(value.split())
-        return None if value.casefold() in PLACEHOLDERS else value
+            value = " ".join(_ODD.sub(_plain, value).split())
+        elif "  " in value or value[:1] == " " or value[-1:] == " ":
+            value = " ".join(value.split())
+        return None if len(value) < 16 and value.casefold() in PLACEHOLDERS else value
     if value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -104,15 +97,13 @@ def text(value: object) -> str | Unreadable | None:
 
 
 def paragraphs(value: object) -> str | Unreadable | None:
-    """Text of several lines, as ``text`` but with its line breaks kept as ``\\n`` and at most one empty
-    line.
-    """
+    """Text of several lines, with line breaks kept as ``\\n``, otherwise cleaned as ``text`` does."""
     if not isinstance(value, str):
         return text(value)
     if value.isascii() and value.isprintable():
         return text(value)
-    value = value.replace("\r\n", "\n").replace("\r", "\n").translate(_REPAIRS)
-    lines = (_BLANKS.sub(" ", line).strip() for line in value.split("\n"))
+    value = value.replace("\r\n", "\n").replace("\r", "\n")
+    lines = (" ".join(line.split()) for line in _ODD.sub(_plain, value).split("\n"))
     value = _MANY_EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
     return None if value.casefold() in PLACEHOLDERS else value
 
@@ -147,46 +138,38 @@ def amount(value: object) -> Decimal | Unreadable | None:
     unreadable.
     """
     number: Decimal | None
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return UNREADABLE
-    if isinstance(value, int | float):
-        if value == 0:
-            return None
-        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    elif isinstance(value, str):
+    if isinstance(value, str):
         words = text(value)
         if not isinstance(words, str):
             return None
         number = _stated(words)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     else:
-        return UNREADABLE
+        return None if value is None else UNREADABLE
     if number is None or not number.is_finite() or not 0 <= number < _TOO_MUCH:
         return UNREADABLE
-    number = number.quantize(_CENT)
-    return number if number else None
+    return number.quantize(_CENT) or None
+
+
+def _plain(odd: re.Match[str]) -> str:
+    character = odd[0]
+    return "\ufffd" if "\ud800" <= character <= "\udfff" else _PLAIN.get(character, "")
 
 
 def _stated(words: str) -> Decimal | None:
-    """The number in ``R 1 234,50``, ``1,234.50`` or ``1234.5``; None where no single reading is sure."""
+    """The number in ``R 1 234,50``, ``1,234.50`` or ``1234.5``; None for what is not such a number."""
     match = _AMOUNT.fullmatch(words)
     if match is None:
         return None
-    digits = re.sub(r"[ '\u00a0\u202f]", "", match[1])
-    comma, point = digits.rfind(","), digits.rfind(".")
-    if comma > point and (point >= 0 or len(digits) - comma != 4):
-        digits = digits.replace(".", "").replace(",", ".")
-    else:
-        digits = digits.replace(",", "")
-    try:
-        return Decimal(digits)
-    except InvalidOperation:
-        return None
+    whole = match["whole"].replace(match["mark"] or " ", "")
+    return Decimal(f"{whole}.{match['cents'] or match['fraction'] or 0}")
 
 
 def _digits(value: float) -> str | Unreadable:
     if isinstance(value, float):
+        if not math.isfinite(value):
+            return UNREADABLE
         return str(int(value)) if value.is_integer() else repr(value)
     return str(value)
 
