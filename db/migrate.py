@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
@@ -35,11 +34,11 @@ class MigrationStatus:
 def configuration() -> Config:
     """Alembic's configuration, found through the `migrations` package and needing no file in the cwd."""
     spec = find_spec("migrations")
-    if spec is None or spec.origin is None:
+    if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("the package `migrations` is not installed; reinstall protenders")
     config = Config()
     # ConfigParser reads a percent sign as interpolation.
-    config.set_main_option("script_location", str(Path(spec.origin).parent).replace("%", "%%"))
+    config.set_main_option("script_location", next(iter(spec.submodule_search_locations)).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
 
