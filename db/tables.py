@@ -17,13 +17,16 @@ __all__ = [
     "alert_deliveries",
     "alert_items",
     "coverage_days",
+    "job_tenders",
     "jobs_tables",
+    "list_walks",
     "metadata",
     "portal_rows",
     "portal_snapshots",
     "rejected_releases",
     "releases",
     "saved_searches",
+    "staged_portal_rows",
     "staged_releases",
     "staged_tenders",
     "sync_state",
@@ -109,6 +112,20 @@ portal_rows = sa.Table(
     sa.Index("ix_portal_rows_unsaved", "n", postgresql_where=sa.text("saved_hash IS DISTINCT FROM row_hash")),
 )
 
+# A bucket on its way in: what of it is new or changed, until the whole of it has been read.
+staged_portal_rows = sa.Table(
+    "staged_portal_rows",
+    metadata,
+    text("job_id", primary_key=True),
+    sa.Column("bucket", sa.SmallInteger, primary_key=True),
+    sa.Column("n", sa.BigInteger, primary_key=True, autoincrement=False),
+    text("ocid", nullable=False),
+    sa.Column("row_hash", sa.LargeBinary, nullable=False),
+    sa.Column("published_on", sa.Date),
+    sa.Column("body", JSONB, nullable=False),
+    sa.Column("body_exact", sa.LargeBinary),
+)
+
 # Each look at a bucket, and whether it was believed.
 portal_snapshots = sa.Table(
     "portal_snapshots",
@@ -152,14 +169,36 @@ tender_ids = sa.Table(
     instant("refresh_at"),
     number("refreshes"),
     one_of("state", "pending", "known", "hole", "failing", "rejected"),
-    sa.Index("ix_tender_ids_due", "next_try_at", "n", postgresql_where=sa.text("state <> 'known'")),
+    sa.Index("ix_tender_ids_expected", "n", postgresql_where=sa.text("is_expected")),
     sa.Index(
-        "ix_tender_ids_incomplete",
+        "ix_tender_ids_open",
         "published_on",
-        postgresql_where=sa.text("is_expected AND state <> 'known'"),
+        "n",
+        postgresql_where=sa.text("is_expected AND (state <> 'known' OR NOT is_present)"),
+    ),
+    sa.Index(
+        "ix_tender_ids_probes",
+        "next_try_at",
+        postgresql_where=sa.text("NOT is_expected AND state <> 'known'"),
     ),
     sa.Index("ix_tender_ids_published_on", "published_on", "n"),
     sa.Index("ix_tender_ids_refresh_at", "refresh_at", postgresql_where=sa.text("refresh_at IS NOT NULL")),
+)
+
+# How far a job's walk through a window of the list has come; a repeated attempt goes on from there.
+list_walks = sa.Table(
+    "list_walks",
+    metadata,
+    text("job_id", primary_key=True),
+    sa.Column("day_from", sa.Date, primary_key=True),
+    sa.Column("day_to", sa.Date, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("page_size", sa.Integer, nullable=False),
+    number("barren"),
+    number("pages"),
+    flag("ended", default=False),
+    # Every ocid that the walk has met, so that a page without a new one is known as such.
+    sa.Column("seen", pg.ARRAY(sa.BigInteger), nullable=False, server_default=sa.text("'{}'")),
 )
 
 # What was proven about a publication day.
@@ -225,6 +264,15 @@ tenders = sa.Table(
         postgresql_where=sa.text("enrichment_status <> 'enriched'"),
     ),
     sa.Index("ix_tenders_search", "search", postgresql_using="gin"),
+)
+
+# The tenders that a job has to make anew; those without a batch are saved without being enriched.
+job_tenders = sa.Table(
+    "job_tenders",
+    metadata,
+    text("job_id", primary_key=True),
+    sa.Column("n", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("batch", sa.Integer),
 )
 
 # Tenders made by a job's steps, waiting for its `save-to-database`: the columns of `tenders`, typed alike.

@@ -34,6 +34,12 @@ CREATE TABLE coverage_days (
     CONSTRAINT pk_coverage_days PRIMARY KEY (day)
 );
 CREATE INDEX ix_coverage_days_incomplete ON coverage_days (day) WHERE NOT complete;
+CREATE TABLE job_tenders (
+    job_id TEXT NOT NULL,
+    n BIGINT NOT NULL,
+    batch INTEGER,
+    CONSTRAINT pk_job_tenders PRIMARY KEY (job_id, n)
+);
 CREATE TABLE jobs (
     id TEXT NOT NULL,
     type TEXT NOT NULL,
@@ -64,6 +70,18 @@ CREATE INDEX ix_jobs_active ON jobs (function_id) WHERE status IN ('QUEUED', 'RU
 CREATE INDEX ix_jobs_started_at ON jobs (started_at DESC, id DESC);
 CREATE INDEX ix_jobs_status_started_at ON jobs (status, started_at DESC, id DESC);
 CREATE INDEX ix_jobs_type_started_at ON jobs (type, started_at DESC, id DESC);
+CREATE TABLE list_walks (
+    job_id TEXT NOT NULL,
+    day_from DATE NOT NULL,
+    day_to DATE NOT NULL,
+    position INTEGER NOT NULL,
+    page_size INTEGER NOT NULL,
+    barren INTEGER DEFAULT 0 NOT NULL,
+    pages INTEGER DEFAULT 0 NOT NULL,
+    ended BOOLEAN DEFAULT false NOT NULL,
+    seen BIGINT[] DEFAULT '{}' NOT NULL,
+    CONSTRAINT pk_list_walks PRIMARY KEY (job_id, day_from)
+);
 CREATE TABLE login_attempts (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     username TEXT NOT NULL,
@@ -150,6 +168,17 @@ CREATE TABLE saved_searches (
 );
 CREATE INDEX ix_saved_searches_due ON saved_searches (next_due_at) WHERE is_active;
 CREATE INDEX ix_saved_searches_user_id ON saved_searches (user_id);
+CREATE TABLE staged_portal_rows (
+    job_id TEXT NOT NULL,
+    bucket SMALLINT NOT NULL,
+    n BIGINT NOT NULL,
+    ocid TEXT NOT NULL,
+    row_hash BYTEA NOT NULL,
+    published_on DATE,
+    body JSONB NOT NULL,
+    body_exact BYTEA,
+    CONSTRAINT pk_staged_portal_rows PRIMARY KEY (job_id, bucket, n)
+);
 CREATE TABLE staged_releases (
     job_id TEXT NOT NULL,
     ocid TEXT NOT NULL,
@@ -255,8 +284,9 @@ CREATE TABLE tender_ids (
     CONSTRAINT pk_tender_ids PRIMARY KEY (n),
     CONSTRAINT ck_tender_ids_state CHECK (state IN ('pending', 'known', 'hole', 'failing', 'rejected'))
 );
-CREATE INDEX ix_tender_ids_due ON tender_ids (next_try_at, n) WHERE state <> 'known';
-CREATE INDEX ix_tender_ids_incomplete ON tender_ids (published_on) WHERE is_expected AND state <> 'known';
+CREATE INDEX ix_tender_ids_expected ON tender_ids (n) WHERE is_expected;
+CREATE INDEX ix_tender_ids_open ON tender_ids (published_on, n) WHERE is_expected AND (state <> 'known' OR NOT is_present);
+CREATE INDEX ix_tender_ids_probes ON tender_ids (next_try_at) WHERE NOT is_expected AND state <> 'known';
 CREATE INDEX ix_tender_ids_published_on ON tender_ids (published_on, n);
 CREATE INDEX ix_tender_ids_refresh_at ON tender_ids (refresh_at) WHERE refresh_at IS NOT NULL;
 CREATE TABLE tenders (
@@ -473,7 +503,8 @@ def downgrade() -> None:
         """
         DROP TABLE alert_items, tender_documents, sessions, job_steps, job_runs, job_effects,
         alert_deliveries, users, upstream_hosts, tenders, tender_ids, sync_state, staged_tenders,
-        staged_releases, saved_searches, releases, rejected_releases, portal_snapshots,
-        portal_rows, login_attempts, jobs, coverage_days, audit_log
+        staged_releases, staged_portal_rows, saved_searches, releases, rejected_releases,
+        portal_snapshots, portal_rows, login_attempts, list_walks, jobs, job_tenders,
+        coverage_days, audit_log
         """
     )

@@ -1,0 +1,306 @@
+"""What should be there, what is, what is missing and why: in all, by day, by block of identifiers.
+
+*Present*: its release is held. *Awaiting release*: saved from its portal row, the release still to come. *Missing*:
+shown to exist, and neither. A day is complete when the list was walked to its end and the open bucket was
+believed, both after the day was over, and nothing published on it is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from db import sync_state
+from db.clock import SOUTH_AFRICA, iso
+
+BLOCK = 1000
+OPEN_BUCKET = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts over every identifier that something has shown to exist."""
+
+    expected: int
+    present: int
+    missing: int
+    awaiting_release: int
+
+    def to_json(self) -> dict[str, int]:
+        """CONTRACT's `coverage` of a job."""
+        return {
+            "expected": self.expected,
+            "present": self.present,
+            "missing": self.missing,
+            "awaitingRelease": self.awaiting_release,
+        }
+
+
+def summary(conn: sa.Connection) -> Summary:
+    """The whole database's coverage."""
+    expected = conn.execute(sa.text("SELECT count(*) FROM tender_ids WHERE is_expected")).scalar_one()
+    open_ = conn.execute(_OPEN_COUNTS).one()
+    return Summary(
+        expected=expected,
+        present=expected - open_.missing - open_.awaiting,
+        missing=open_.missing,
+        awaiting_release=open_.awaiting,
+    )
+
+
+def mark_listed(conn: sa.Connection, first: date, last: date, *, now: datetime) -> None:
+    """The list was walked to its believed end for these days."""
+    conn.execute(
+        sa.text(
+            "INSERT INTO coverage_days AS d (day, listed_at, walks)"
+            " SELECT g, :now, 1 FROM generate_series("
+            "   CAST(:first AS date), CAST(:last AS date), interval '1 day') AS g"
+            " ON CONFLICT (day) DO UPDATE SET listed_at = :now, walks = d.walks + 1"
+        ),
+        {"first": first, "last": last, "now": now},
+    )
+
+
+def mark_unlisted(conn: sa.Connection, first: date, last: date, *, reason: str, now: datetime) -> None:
+    """The list could not be walked for these days: the reason is shown, and the days are due again."""
+    conn.execute(
+        sa.text(
+            "INSERT INTO coverage_days AS d (day, reason, next_try_at)"
+            " SELECT g, :reason, :now FROM generate_series("
+            "   CAST(:first AS date), CAST(:last AS date), interval '1 day') AS g"
+            " ON CONFLICT (day) DO UPDATE SET reason = :reason, next_try_at = :now WHERE NOT d.complete"
+        ),
+        {"first": first, "last": last, "reason": reason[:500], "now": now},
+    )
+
+
+def judge_days(conn: sa.Connection, first: date, last: date, *, now: datetime) -> list[date]:
+    """Decide for each of these days whether it is proven complete; those that are not, oldest first.
+
+    An incomplete day is due again after a while that grows with the number of its walks.
+    """
+    today = now.astimezone(SOUTH_AFRICA).date()
+    conn.execute(
+        _JUDGE,
+        {"first": first, "last": min(last, today - timedelta(days=1)), "now": now, "bucket": OPEN_BUCKET},
+    )
+    return list(
+        conn.execute(
+            sa.text(
+                "SELECT day FROM coverage_days WHERE NOT complete AND day BETWEEN :first AND :last ORDER BY day"
+            ),
+            {"first": first, "last": last},
+        ).scalars()
+    )
+
+
+def advance(conn: sa.Connection, start: date, *, now: datetime, job_id: str) -> date:
+    """Move the cursor over the complete days that follow it without a gap; where it stands then.
+
+    `start` is the day before the first one that has ever been asked for: where the cursor begins.
+    """
+    cursor = sync_state.cursor(conn) or start
+    complete = conn.execute(
+        sa.text("SELECT day FROM coverage_days WHERE complete AND day > :cursor ORDER BY day"),
+        {"cursor": cursor},
+    ).scalars()
+    for day in complete:
+        if day != cursor + timedelta(days=1):
+            break
+        cursor = day
+    return sync_state.advance_cursor(conn, cursor, now=now, job_id=job_id)
+
+
+def incomplete_days(conn: sa.Connection, *, due_by: datetime | None = None) -> list[date]:
+    """The days that were asked for and are not proven complete; with `due_by`, those to be walked again by then."""
+    return list(
+        conn.execute(
+            sa.text(
+                "SELECT day FROM coverage_days WHERE NOT complete"
+                " AND (CAST(:due AS timestamptz) IS NULL OR next_try_at IS NULL OR next_try_at <= :due)"
+                " ORDER BY day"
+            ),
+            {"due": due_by},
+        ).scalars()
+    )
+
+
+def days(conn: sa.Connection, *, first: date, last: date) -> list[dict[str, Any]]:
+    """Each day of the range, newest first, with its counts and whether it is proven complete."""
+    rows = conn.execute(_DAYS, {"first": first, "last": last})
+    return [
+        {
+            "day": row.day.isoformat(),
+            "expected": row.expected,
+            "present": row.present,
+            "awaitingRelease": row.awaiting,
+            "missing": row.missing,
+            "complete": bool(row.complete),
+            "completedAt": iso(row.completed_at),
+            "listedAt": iso(row.listed_at),
+            "reason": row.reason,
+            "nextTryAt": iso(row.next_try_at),
+        }
+        for row in rows
+    ]
+
+
+def blocks(conn: sa.Connection, *, below: int | None = None, limit: int = 50) -> list[dict[str, Any]]:
+    """Blocks of a thousand identifiers, highest first: how many are known, holes, failing, and not asked for yet."""
+    top = conn.execute(sa.text("SELECT max(n) FROM tender_ids WHERE is_expected")).scalar()
+    if top is None:
+        return []
+    last = top if below is None else min(top, below - 1)
+    lowest = max(0, last // BLOCK - limit + 1) * BLOCK
+    rows = conn.execute(_BLOCKS, {"first": max(1, lowest), "last": last, "size": BLOCK}).mappings()
+    return [
+        {
+            "from": row["block"] * BLOCK or 1,
+            "to": min(row["block"] * BLOCK + BLOCK - 1, top),
+            **{name: row[name] for name in _BLOCK_COUNTS},
+            "unknown": min(row["block"] * BLOCK + BLOCK - 1, top)
+            - (row["block"] * BLOCK or 1)
+            + 1
+            - row["asked"],
+        }
+        for row in rows
+    ]
+
+
+def missing(conn: sa.Connection, *, limit: int = 100, after: int | None = None) -> list[dict[str, Any]]:
+    """Expected identifiers without their release, highest first: why, and when they are asked for next.
+
+    `after` is the last number of the page before.
+    """
+    rows = conn.execute(_MISSING, {"limit": limit, "after": after})
+    return [
+        {
+            "ocid": row.ocid,
+            "n": row.n,
+            "state": row.state,
+            "awaitingRelease": row.is_present,
+            "publishedOn": None if row.published_on is None else row.published_on.isoformat(),
+            "reason": row.reason or "not fetched yet",
+            "lastError": row.last_error,
+            "attempts": row.attempts,
+            "expectedBy": row.expected_by,
+            "firstExpectedAt": iso(row.first_expected_at),
+            "nextTryAt": iso(row.next_try_at),
+        }
+        for row in rows
+    ]
+
+
+def reasons(conn: sa.Connection) -> dict[str, int]:
+    """How many identifiers are without a release, by why."""
+    rows: Sequence[Any] = conn.execute(
+        sa.text(
+            "SELECT coalesce(reason, 'not fetched yet') AS reason, count(*) AS ids FROM tender_ids"
+            " WHERE is_expected AND (state <> 'known' OR NOT is_present) AND release_hash IS NULL"
+            " GROUP BY 1 ORDER BY 2 DESC"
+        )
+    ).all()
+    return {row.reason: row.ids for row in rows}
+
+
+def end_of(day: date) -> datetime:
+    """The instant at which a South African day is over."""
+    return datetime.combine(day + timedelta(days=1), time(), SOUTH_AFRICA)
+
+
+_OPEN_COUNTS = sa.text(
+    """
+    SELECT count(*) FILTER (WHERE NOT is_present) AS missing,
+        count(*) FILTER (WHERE is_present AND release_hash IS NULL) AS awaiting
+    FROM tender_ids WHERE is_expected AND (state <> 'known' OR NOT is_present)
+    """
+)
+
+_JUDGE = sa.text(
+    """
+    WITH looked AS (
+        SELECT max(fetched_at) AS at FROM portal_snapshots WHERE bucket = :bucket AND accepted
+    ), judged AS (
+        SELECT d.day,
+            (d.day + 1)::timestamp AT TIME ZONE '+02:00' AS over,
+            d.listed_at,
+            looked.at AS looked_at,
+            (SELECT count(*) FROM tender_ids AS i
+            WHERE i.published_on = d.day AND i.is_expected AND (i.state <> 'known' OR NOT i.is_present)
+                AND NOT i.is_present) AS missing
+        FROM generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') AS g
+        JOIN coverage_days AS d ON d.day = g
+        CROSS JOIN looked
+    ), verdict AS (
+        SELECT day, CASE
+            WHEN listed_at IS NULL OR listed_at < over THEN 'the list was not walked since the day ended'
+            WHEN looked_at IS NULL OR looked_at < over THEN 'the open bucket was not read since the day ended'
+            WHEN missing > 0 THEN missing || ' tenders are missing'
+        END AS reason
+        FROM judged
+    )
+    UPDATE coverage_days AS d SET
+        complete = v.reason IS NULL,
+        completed_at = CASE WHEN v.reason IS NULL THEN coalesce(d.completed_at, :now) END,
+        reason = v.reason,
+        checked_at = :now,
+        next_try_at = CASE WHEN v.reason IS NOT NULL THEN
+            CAST(:now AS timestamptz)
+            + least(interval '20 minutes' * power(2, least(d.walks, 12)), interval '1 day')
+        END
+    FROM verdict AS v
+    WHERE d.day = v.day AND (NOT d.complete OR v.reason IS NOT NULL)
+    """
+)
+
+_DAYS = sa.text(
+    """
+    WITH counted AS (
+        SELECT published_on AS day,
+            count(*) AS expected,
+            count(*) FILTER (WHERE release_hash IS NOT NULL) AS present,
+            count(*) FILTER (WHERE release_hash IS NULL AND is_present) AS awaiting,
+            count(*) FILTER (WHERE NOT is_present) AS missing
+        FROM tender_ids
+        WHERE is_expected AND published_on BETWEEN :first AND :last
+        GROUP BY published_on
+    )
+    SELECT coalesce(c.day, d.day) AS day, coalesce(c.expected, 0) AS expected, coalesce(c.present, 0) AS present,
+        coalesce(c.awaiting, 0) AS awaiting, coalesce(c.missing, 0) AS missing,
+        d.complete, d.completed_at, d.listed_at, d.reason, d.next_try_at
+    FROM counted AS c
+    FULL JOIN (SELECT * FROM coverage_days WHERE day BETWEEN :first AND :last) AS d ON d.day = c.day
+    ORDER BY 1 DESC
+    """
+)
+
+_BLOCK_COUNTS = ("expected", "present", "awaitingRelease", "missing", "holes", "failing", "rejected", "asked")
+
+_BLOCKS = sa.text(
+    """
+    SELECT n / :size AS block,
+        count(*) FILTER (WHERE is_expected) AS expected,
+        count(*) FILTER (WHERE release_hash IS NOT NULL) AS present,
+        count(*) FILTER (WHERE is_present AND release_hash IS NULL) AS "awaitingRelease",
+        count(*) FILTER (WHERE is_expected AND NOT is_present) AS missing,
+        count(*) FILTER (WHERE state = 'hole') AS holes,
+        count(*) FILTER (WHERE state = 'failing') AS failing,
+        count(*) FILTER (WHERE state = 'rejected') AS rejected,
+        count(*) AS asked
+    FROM tender_ids WHERE n BETWEEN :first AND :last
+    GROUP BY 1 ORDER BY 1 DESC
+    """
+)
+
+_MISSING = sa.text(
+    """
+    SELECT * FROM tender_ids
+    WHERE is_expected AND (state <> 'known' OR NOT is_present) AND release_hash IS NULL
+        AND (CAST(:after AS bigint) IS NULL OR n < :after)
+    ORDER BY n DESC LIMIT :limit
+    """
+)

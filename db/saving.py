@@ -1,0 +1,284 @@
+"""Saving: releases are appended, tenders are compared by hash, and only what differs is written.
+
+Everything that belongs together happens in one transaction: the contents, the tenders made of them, the
+ledger's entries and the job's counts. Running it again changes nothing and counts nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from db import bodies, bulk, jobs
+from db.staging import FetchedRelease
+from db.tables import releases
+from db.tender_columns import CONTENT, ORIGIN, STATE
+from db.tender_rows import COLUMNS, TenderRow, values
+
+# One saver at a time: what is counted as added or changed is then exactly what was written.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('protenders.saving', 0))"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """How many tenders one saving wrote, and how many it found as they should be."""
+
+    tenders: int
+    added: int
+    updated: int
+
+
+def save(
+    conn: sa.Connection,
+    *,
+    job_id: str,
+    step: str,
+    fetched: Sequence[FetchedRelease],
+    made: Sequence[TenderRow],
+    now: datetime,
+) -> Saved:
+    """Save releases and the tenders made of them, straight from memory."""
+    bulk.temporary_like(conn, "saving_releases", _RELEASE_COLUMNS)
+    bulk.copy(conn, "saving_releases", _RELEASE_COLUMNS, (_release(release) for release in fetched))
+    bulk.temporary_like(conn, "saving_tenders", COLUMNS)
+    bulk.copy(conn, "saving_tenders", COLUMNS, (values(tender) for tender in made))
+    return _apply(conn, job_id=job_id, step=step, now=now)
+
+
+def save_staged(conn: sa.Connection, *, job_id: str, step: str, limit: int, now: datetime) -> Saved | None:
+    """Save the next staged tenders of a job with their releases, and unstage them; None when none is left."""
+    given = {"job_id": job_id, "limit": limit}
+    bulk.temporary_like(conn, "saving_tenders", COLUMNS)
+    moved = conn.execute(_MOVE_TENDERS, given).rowcount
+    if not moved:
+        conn.execute(sa.text("DROP TABLE saving_tenders"))
+        return None
+    bulk.temporary_like(conn, "saving_releases", _RELEASE_COLUMNS)
+    conn.execute(_MOVE_RELEASES, given)
+    return _apply(conn, job_id=job_id, step=step, now=now)
+
+
+def close_passed(conn: sa.Connection, *, now: datetime) -> int:
+    """Close the open tenders whose closing time has passed; how many."""
+    return conn.execute(
+        sa.text(
+            "UPDATE tenders SET lifecycle = 'closed', last_changed_at = :now"
+            " WHERE lifecycle = 'open' AND closing_at < :now"
+        ),
+        {"now": now},
+    ).rowcount
+
+
+def _apply(conn: sa.Connection, *, job_id: str, step: str, now: datetime) -> Saved:
+    given = {"job_id": job_id, "now": now}
+    conn.execute(sa.text(_LOCK))
+    conn.execute(_APPEND_RELEASES, given)
+    conn.execute(_FIND_CHANGED)
+    counts = conn.execute(_COUNT_CHANGED).one()
+    if counts.written:
+        conn.execute(_UPSERT, given)
+        conn.execute(_DROP_DOCUMENTS)
+        conn.execute(_ADD_DOCUMENTS)
+    conn.execute(_LEDGER_OF_RELEASES, given)
+    conn.execute(_LEDGER_OF_ROWS, given)
+    conn.execute(_ROWS_SAVED)
+    conn.execute(_RESOLVE_REJECTED, given)
+    conn.execute(sa.text("DROP TABLE saving_tenders, saving_releases, saving_changed"))
+    jobs.add_effect(conn, job_id, step, added=counts.added, updated=counts.updated, enriched=counts.enriched)
+    return Saved(tenders=counts.tenders, added=counts.added, updated=counts.updated)
+
+
+_RELEASE_COLUMNS = [
+    *(releases.c[name] for name in ("ocid", "release_id", "date", "content_hash", "body", "body_exact")),
+    releases.c.fetched_at,
+    sa.Column("n", sa.BigInteger),
+]
+
+
+def _release(release: FetchedRelease) -> tuple[object, ...]:
+    body = bodies.encode(release.body)
+    release_id = None if release.release_id is None else bodies.clean(release.release_id)
+    return (
+        release.ocid,
+        release_id,
+        release.date,
+        release.content_hash,
+        body.jsonb,
+        body.exact,
+        release.fetched_at,
+        release.n,
+    )
+
+
+_NAMES = ", ".join(f'"{column.name}"' for column in COLUMNS)
+
+_MOVE_TENDERS = sa.text(
+    f"""
+    WITH moved AS (
+        DELETE FROM staged_tenders WHERE job_id = :job_id AND n IN (
+            SELECT n FROM staged_tenders WHERE job_id = :job_id ORDER BY n LIMIT :limit
+        ) RETURNING {_NAMES}
+    )
+    INSERT INTO saving_tenders ({_NAMES}) SELECT {_NAMES} FROM moved
+    """  # noqa: S608 - constants
+)
+
+_MOVE_RELEASES = sa.text(
+    """
+    WITH moved AS (
+        DELETE FROM staged_releases AS r USING saving_tenders AS s
+        WHERE r.job_id = :job_id AND r.ocid = s.ocid
+        RETURNING r.ocid, r.release_id, r.date, r.content_hash, r.body, r.body_exact, r.fetched_at, r.n
+    )
+    INSERT INTO saving_releases (ocid, release_id, date, content_hash, body, body_exact, fetched_at, n)
+    SELECT ocid, release_id, date, content_hash, body, body_exact, fetched_at, n FROM moved
+    """
+)
+
+_APPEND_RELEASES = sa.text(
+    """
+    INSERT INTO releases (ocid, release_id, date, content_hash, body, body_exact, fetched_at, job_id)
+    SELECT ocid, release_id, date, content_hash, body, body_exact, fetched_at, :job_id FROM saving_releases
+    ON CONFLICT (ocid, content_hash) DO NOTHING
+    """
+)
+
+# What was made of an older content than the tender shows, or of a row alone when the tender has a release by
+# now, is left alone.
+_FIND_CHANGED = sa.text(
+    """
+    CREATE TEMPORARY TABLE saving_changed ON COMMIT DROP AS
+    SELECT s.ocid, t.ocid IS NULL AS is_new,
+        t.content_hash IS DISTINCT FROM s.content_hash OR t.lifecycle IS DISTINCT FROM s.lifecycle AS differs
+    FROM saving_tenders AS s LEFT JOIN tenders AS t ON t.ocid = s.ocid
+    WHERE t.ocid IS NULL OR (
+        (t.release_fetched_at IS NULL OR s.release_fetched_at >= t.release_fetched_at)
+        AND (
+            t.content_hash <> s.content_hash
+            OR t.lifecycle <> s.lifecycle
+            OR t.release_hash IS DISTINCT FROM s.release_hash
+            OR t.row_hash IS DISTINCT FROM s.row_hash
+            OR t.enrichment_status <> s.enrichment_status
+            OR t.enrichment_attempts <> s.enrichment_attempts
+            OR t.enrichment_next_at IS DISTINCT FROM s.enrichment_next_at
+            OR (s.is_published AND NOT t.is_published)
+        )
+    )
+    """
+)
+
+_COUNT_CHANGED = sa.text(
+    """
+    SELECT (SELECT count(*) FROM saving_tenders) AS tenders,
+        count(*) AS written,
+        count(*) FILTER (WHERE is_new) AS added,
+        count(*) FILTER (WHERE differs AND NOT is_new) AS updated,
+        (SELECT count(*) FROM saving_tenders WHERE enrichment_status = 'enriched' AND row_hash IS NOT NULL)
+            AS enriched
+    FROM saving_changed
+    """
+)
+
+_KEPT = {"first_seen_at", "slug", "job_id", "is_published", "last_changed_at", "enriched_at"}
+_WRITTEN = [name for name in (*CONTENT, *STATE, *ORIGIN) if name != "job_id"]
+_TAKEN = ", ".join(f'"{name}" = excluded."{name}"' for name in _WRITTEN if name not in _KEPT)
+_INSERTED = ", ".join(f'"{name}"' for name in ("ocid", "n", *_WRITTEN))
+_SELECTED = ", ".join(
+    "CASE WHEN row_number() OVER (PARTITION BY s.slug ORDER BY s.n) > 1 OR EXISTS ("
+    "SELECT FROM tenders AS other WHERE other.slug = s.slug AND other.ocid <> s.ocid"
+    ") THEN s.slug || '-' || s.n ELSE s.slug END"
+    if name == "slug"
+    else f's."{name}"'
+    for name in ("ocid", "n", *_WRITTEN)
+)
+
+_UPSERT = sa.text(
+    f"""
+    INSERT INTO tenders AS t ({_INSERTED}, job_id)
+    SELECT {_SELECTED}, :job_id FROM saving_tenders AS s JOIN saving_changed AS c ON c.ocid = s.ocid
+    ON CONFLICT (ocid) DO UPDATE SET
+        {_TAKEN},
+        is_published = t.is_published OR excluded.is_published,
+        enriched_at = coalesce(excluded.enriched_at, t.enriched_at),
+        last_changed_at = CASE
+            WHEN t.content_hash <> excluded.content_hash OR t.lifecycle <> excluded.lifecycle
+            THEN excluded.last_changed_at ELSE t.last_changed_at
+        END,
+        job_id = excluded.job_id
+    """  # noqa: S608 - constants
+)
+
+_DROP_DOCUMENTS = sa.text(
+    """
+    DELETE FROM tender_documents AS d USING saving_changed AS c
+    WHERE d.ocid = c.ocid AND c.differs AND NOT c.is_new
+    """
+)
+
+_ADD_DOCUMENTS = sa.text(
+    """
+    INSERT INTO tender_documents (
+        ocid, position, id, title, url, format, date_published, date_modified, source
+    )
+    SELECT s.ocid, d.place - 1, d.file ->> 'id', d.file ->> 'title', d.file ->> 'url', d.file ->> 'format',
+        d.file ->> 'date_published', d.file ->> 'date_modified', d.file ->> 'source'
+    FROM saving_tenders AS s
+    JOIN saving_changed AS c ON c.ocid = s.ocid AND c.differs
+    CROSS JOIN LATERAL jsonb_array_elements(s.documents) WITH ORDINALITY AS d (file, place)
+    """
+)
+
+# A row that changed after the release was fetched asks for another look; a row that was new does not: it and the
+# release were published together.
+_LEDGER_OF_RELEASES = sa.text(
+    """
+    INSERT INTO tender_ids AS i (
+        n, ocid, state, is_expected, expected_by, is_present, published_on, first_expected_at, fetched_at,
+        release_hash, portal_hash
+    )
+    SELECT s.n, s.ocid, 'known', true, 'release', true, s.date, :now, s.fetched_at, s.content_hash, p.row_hash
+    FROM saving_releases AS s LEFT JOIN portal_rows AS p ON p.n = s.n
+    ON CONFLICT (n) DO UPDATE SET
+        state = CASE WHEN (
+            SELECT p.changed_at > excluded.fetched_at AND p.changed_at > p.first_seen_at
+            FROM portal_rows AS p WHERE p.n = i.n
+        ) THEN 'pending' ELSE 'known' END,
+        reason = NULL,
+        is_expected = true,
+        expected_by = CASE WHEN i.is_expected THEN i.expected_by ELSE 'release' END,
+        is_present = true,
+        published_on = coalesce(excluded.published_on, i.published_on),
+        attempts = 0,
+        next_try_at = NULL,
+        last_error = NULL,
+        fetched_at = excluded.fetched_at,
+        release_hash = excluded.release_hash,
+        portal_hash = excluded.portal_hash
+    WHERE i.fetched_at IS NULL OR i.fetched_at <= excluded.fetched_at
+    """
+)
+
+_LEDGER_OF_ROWS = sa.text(
+    """
+    UPDATE tender_ids AS i SET is_present = true
+    FROM saving_tenders AS s WHERE i.n = s.n AND NOT i.is_present
+    """
+)
+
+_ROWS_SAVED = sa.text(
+    """
+    UPDATE portal_rows AS p SET saved_hash = s.row_hash
+    FROM saving_tenders AS s
+    WHERE p.n = s.n AND s.row_hash IS NOT NULL AND p.saved_hash IS DISTINCT FROM s.row_hash
+    """
+)
+
+_RESOLVE_REJECTED = sa.text(
+    """
+    UPDATE rejected_releases AS r SET resolved_at = :now
+    FROM saving_releases AS s WHERE r.ocid = s.ocid AND r.resolved_at IS NULL
+    """
+)

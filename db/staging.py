@@ -1,0 +1,221 @@
+"""What a running job has found and not yet saved. A job's rows go when it has saved them, or with `discard`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from db import bodies, bulk
+from db.tables import staged_tenders
+from db.tender_rows import COLUMNS, TenderRow, values
+
+_JOB_TABLES = ("staged_releases", "staged_portal_rows", "staged_tenders", "job_tenders", "list_walks")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedRelease:
+    """A release as it came; `content_hash` is over what it says, not over how it is written."""
+
+    n: int
+    ocid: str
+    release_id: str | None
+    date: date | None
+    content_hash: bytes
+    body: Any
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a tender is made of: the newest release that is known and the portal's row; at least one is there."""
+
+    n: int
+    release: Any
+    release_fetched_at: datetime | None
+    row: Any
+    was_enriched: bool
+    was_published: bool
+    attempts: int
+
+
+def stage(conn: sa.Connection, job_id: str, releases: Iterable[FetchedRelease]) -> None:
+    """Keep fetched contents for this job; a later content of the same ocid replaces an earlier one."""
+    newest = {release.ocid: release for release in releases}
+    if not newest:
+        return
+    encoded = [(release, bodies.encode(release.body)) for release in newest.values()]
+    conn.execute(
+        _STAGE,
+        {
+            "job_id": job_id,
+            "ocids": [release.ocid for release, _ in encoded],
+            "numbers": [release.n for release, _ in encoded],
+            "release_ids": [release.release_id for release, _ in encoded],
+            "dates": [release.date for release, _ in encoded],
+            "hashes": [release.content_hash for release, _ in encoded],
+            "bodies": [body.text.decode() for _, body in encoded],
+            "exact": [body.exact for _, body in encoded],
+            "times": [release.fetched_at for release, _ in encoded],
+        },
+    )
+
+
+def plan(conn: sa.Connection, job_id: str, *, batch_size: int, limit: int, now: datetime) -> dict[str, int]:
+    """Note every tender that this job has to make anew, and which of them it enriches in which batch.
+
+    Those whose enrichment is due longest come first. Tenders without a release are made of their portal row
+    alone and are in no batch: they count as `from_row`.
+    """
+    conn.execute(sa.text("DELETE FROM job_tenders WHERE job_id = :job_id"), {"job_id": job_id})
+    conn.execute(_PLAN, {"job_id": job_id, "size": batch_size, "limit": limit, "now": now})
+    row = conn.execute(_PLANNED, {"job_id": job_id}).one()
+    return {"tenders": row.tenders, "batched": row.batched, "batches": row.batches}
+
+
+def sources(conn: sa.Connection, job_id: str, *, batch: int | None, after: int, limit: int) -> list[Source]:
+    """The next tenders of a batch (None: of no batch) that are not made yet, in the order of their numbers."""
+    rows = conn.execute(_SOURCES, {"job_id": job_id, "batch": batch, "after": after, "limit": limit})
+    return [_source(row) for row in rows]
+
+
+def sources_of(conn: sa.Connection, numbers: Sequence[int]) -> list[Source]:
+    """The same for tenders named by number, from what is saved."""
+    return [_source(row) for row in conn.execute(_SOURCES_OF, {"numbers": list(numbers)})]
+
+
+def put_tenders(conn: sa.Connection, job_id: str, tenders: Iterable[TenderRow], *, batch: int | None) -> None:
+    """Keep made tenders for this job's saving; those already there are replaced."""
+    made = list(tenders)
+    conn.execute(
+        sa.text("DELETE FROM staged_tenders WHERE job_id = :job_id AND n = ANY(:numbers)"),
+        {"job_id": job_id, "numbers": [tender.n for tender in made]},
+    )
+    columns = [staged_tenders.c.job_id, staged_tenders.c.batch, *COLUMNS]
+    bulk.copy(conn, "staged_tenders", columns, ((job_id, batch, *values(tender)) for tender in made))
+
+
+def discard(conn: sa.Connection, job_id: str) -> None:
+    """Remove everything that this job still has staged."""
+    for table in _JOB_TABLES:
+        conn.execute(sa.text(f"DELETE FROM {table} WHERE job_id = :job_id"), {"job_id": job_id})  # noqa: S608
+
+
+def discard_of_ended_jobs(conn: sa.Connection, *, before: datetime) -> int:
+    """Remove what jobs that ended before this instant left behind; how many rows."""
+    ended = "SELECT id FROM jobs WHERE finished_at < :before"
+    return sum(
+        conn.execute(
+            sa.text(f"DELETE FROM {table} WHERE job_id IN ({ended})"),
+            {"before": before},  # noqa: S608
+        ).rowcount
+        for table in _JOB_TABLES
+    )
+
+
+def batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """Consecutive parts of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _source(row: sa.Row[Any]) -> Source:
+    return Source(
+        n=row.n,
+        release=bodies.exact(row.release, row.release_exact),
+        release_fetched_at=row.release_fetched_at,
+        row=bodies.exact(row.portal, row.portal_exact),
+        was_enriched=row.was_enriched,
+        was_published=row.was_published,
+        attempts=row.attempts,
+    )
+
+
+_STAGE = sa.text(
+    """
+    INSERT INTO staged_releases AS s
+        (job_id, ocid, n, release_id, date, content_hash, body, body_exact, fetched_at)
+    SELECT :job_id, ocid, n, release_id, date, hash, CAST(body AS jsonb), exact, fetched_at
+    FROM unnest(
+        CAST(:ocids AS text[]), CAST(:numbers AS bigint[]), CAST(:release_ids AS text[]), CAST(:dates AS date[]),
+        CAST(:hashes AS bytea[]), CAST(:bodies AS text[]), CAST(:exact AS bytea[]),
+        CAST(:times AS timestamptz[])
+    ) AS r (ocid, n, release_id, date, hash, body, exact, fetched_at)
+    ON CONFLICT (job_id, ocid) DO UPDATE SET
+        release_id = excluded.release_id, date = excluded.date, content_hash = excluded.content_hash,
+        body = excluded.body, body_exact = excluded.body_exact, fetched_at = excluded.fetched_at
+    """
+)
+
+_PLAN = sa.text(
+    """
+    WITH wanted AS (
+        SELECT n FROM staged_releases WHERE job_id = :job_id
+        UNION
+        SELECT n FROM portal_rows WHERE saved_hash IS DISTINCT FROM row_hash
+        UNION
+        (SELECT n FROM tenders
+        WHERE enrichment_status <> 'enriched' AND enrichment_next_at <= :now
+        ORDER BY enrichment_next_at, n LIMIT :limit)
+    ), ranked AS (
+        SELECT w.n, r.n IS NOT NULL OR t.release_hash IS NOT NULL AS has_release,
+            row_number() OVER (
+                PARTITION BY r.n IS NOT NULL OR t.release_hash IS NOT NULL
+                ORDER BY t.enrichment_next_at NULLS LAST, w.n DESC
+            ) AS place
+        FROM wanted AS w
+        LEFT JOIN staged_releases AS r ON r.job_id = :job_id AND r.n = w.n
+        LEFT JOIN tenders AS t ON t.n = w.n
+    )
+    INSERT INTO job_tenders (job_id, n, batch)
+    SELECT :job_id, n,
+        CASE WHEN has_release AND place <= :limit THEN (place - 1) / CAST(:size AS bigint) + 1 END
+    FROM ranked
+    """
+)
+
+_PLANNED = sa.text(
+    """
+    SELECT count(*) AS tenders, count(batch) AS batched, coalesce(max(batch), 0) AS batches
+    FROM job_tenders WHERE job_id = :job_id
+    """
+)
+
+_SOURCE_COLUMNS = """
+    p.body AS portal, p.body_exact AS portal_exact,
+    coalesce(t.enrichment_status = 'enriched', false) AS was_enriched,
+    coalesce(t.is_published, false) AS was_published,
+    coalesce(t.enrichment_attempts, 0) AS attempts
+"""
+
+_SOURCES = sa.text(
+    f"""
+    SELECT j.n,
+        coalesce(s.body, r.body) AS release,
+        CASE WHEN s.n IS NULL THEN r.body_exact ELSE s.body_exact END AS release_exact,
+        coalesce(s.fetched_at, t.release_fetched_at) AS release_fetched_at,
+        {_SOURCE_COLUMNS}
+    FROM job_tenders AS j
+    LEFT JOIN staged_releases AS s ON s.job_id = j.job_id AND s.n = j.n
+    LEFT JOIN tenders AS t ON t.n = j.n
+    LEFT JOIN releases AS r ON s.n IS NULL AND r.ocid = t.ocid AND r.content_hash = t.release_hash
+    LEFT JOIN portal_rows AS p ON p.n = j.n
+    WHERE j.job_id = :job_id AND j.batch IS NOT DISTINCT FROM :batch AND j.n > :after
+    ORDER BY j.n
+    LIMIT :limit
+    """  # noqa: S608 - constants
+)
+
+_SOURCES_OF = sa.text(
+    f"""
+    SELECT i.n, r.body AS release, r.body_exact AS release_exact, t.release_fetched_at, {_SOURCE_COLUMNS}
+    FROM unnest(CAST(:numbers AS bigint[])) AS i (n)
+    LEFT JOIN tenders AS t ON t.n = i.n
+    LEFT JOIN releases AS r ON r.ocid = t.ocid AND r.content_hash = t.release_hash
+    LEFT JOIN portal_rows AS p ON p.n = i.n
+    ORDER BY i.n
+    """  # noqa: S608 - constants
+)
