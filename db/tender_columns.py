@@ -37,6 +37,8 @@ CONTENT: dict[str, Any] = {
     "briefing_at": Instant,
     "briefing_venue": sa.Text(),
     "briefing_meeting_link": sa.Text(),
+    "briefing_meeting_id": sa.Text(),
+    "briefing_meeting_passcode": sa.Text(),
     "has_briefing": sa.Boolean(),
     "briefing_compulsory": sa.Boolean(),
     "detailed_category": sa.Text(),

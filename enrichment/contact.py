@@ -1,0 +1,67 @@
+"""Whom to ask: one valid e-mail address and one valid South African telephone number, or nothing."""
+
+import re
+from functools import lru_cache
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+_REGION = "ZA"
+_AT_SIGN = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*", re.IGNORECASE)
+_DOT_SIGN = re.compile(r"\s*[\[({<]\s*dot\s*[\])}>]\s*", re.IGNORECASE)
+_AROUND_AT = re.compile(r"\s*@\s*")
+_COMMA_IN_DOMAIN = re.compile(r"(@[\w.-]+),(?=(?:gov|co|org|ac|com|za|net)\b)", re.IGNORECASE)
+_SPACED_DOT = re.compile(r"(@[\w-]+(?:\.[\w-]+)*)\s*\.\s+(?=(?:gov|co|org|ac|za)\b)", re.IGNORECASE)
+_CANDIDATE = re.compile(r"[^\s@,;:/\\<>()\[\]\"|]+@[^\s@,;:/\\<>()\[\]\"|]+")
+_JUNK = ".,;:'`-_*"
+_PLACEHOLDER_LOCAL = frozenset(
+    "na n.a none nil noemail no-email noreply no-reply donotreply test tba xxx abc email".split()
+)
+_PLACEHOLDER_DOMAIN = re.compile(
+    r"(?:na|none|nil|test|tba|xxx|abc|email|example|domain|noemail)\.(?:com|co\.za|gov\.za|org|net|za)"
+)
+_LONGEST = 500
+_NUMBER_BREAK = re.compile(
+    r"\s*(?:[;,|]|\bor\b|\band\b|&|/|(?:\bext(?:ension)?\b|\bx(?=\s*\d)))\s*", re.IGNORECASE
+)
+_NOT_DIGIT = re.compile(r"\D")
+
+
+@lru_cache(maxsize=16384)
+def email_of(text: str | None) -> str | None:
+    """The first syntactically valid address in ``text``, its domain in lower case; None when there is none.
+
+    Repaired is only what leaves one reading: "(at)" for @, blanks around @, a comma for a dot before a known ending,
+    punctuation at the ends. No DNS is asked.
+    """
+    if not text or len(text) > _LONGEST:
+        return None
+    text = _DOT_SIGN.sub(".", _AT_SIGN.sub("@", text))
+    text = _COMMA_IN_DOMAIN.sub(r"\1.", _SPACED_DOT.sub(r"\1.", _AROUND_AT.sub("@", text)))
+    for candidate in _CANDIDATE.findall(text):
+        local, _, domain = candidate.strip(_JUNK).partition("@")
+        if local.lower() in _PLACEHOLDER_LOCAL or _PLACEHOLDER_DOMAIN.fullmatch(domain.lower()):
+            continue
+        try:
+            return validate_email(f"{local}@{domain}", check_deliverability=False).normalized
+        except EmailNotValidError:
+            continue
+    return None
+
+
+@lru_cache(maxsize=16384)
+def telephone_of(text: str | None) -> str | None:
+    """The first valid number in ``text`` as E.164 (``+27112765472``); without a country code it is South African."""
+    if not text or len(text) > _LONGEST:
+        return None
+    for part in _NUMBER_BREAK.split(text):
+        digits = _NOT_DIGIT.sub("", part)
+        if not 9 <= len(digits) <= 15 or len(set(digits[-7:])) == 1:
+            continue
+        try:
+            number = phonenumbers.parse(part, _REGION)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return None

@@ -1,0 +1,342 @@
+"""One tender out of what the two sources say: the release first, the portal for the gaps, and where each field came from."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any, Literal
+
+from enrichment import quality
+from enrichment.briefing import NOWHERE as NO_MEETING
+from enrichment.briefing import meeting_of
+from enrichment.category import category_of
+from enrichment.contact import email_of, telephone_of
+from enrichment.documents import Document, merge_documents
+from enrichment.lifecycle import lifecycle_of
+from enrichment.organ import buyer_id_of, organ_of
+from enrichment.place import place_of
+from enrichment.province import province_of
+from enrichment.rows import PortalRow
+from enrichment.slug import slug_of
+from enrichment.tender_type import tender_type_of
+from enrichment.title import display_title
+from enrichment.value import stated_value
+from ocds.dates import SAST
+from ocds.release import Award, Release
+
+Source = Literal["release", "portal", "derived"]
+
+_STATUSES = {"published": "active", "cancelled": "cancelled", "awarded": "complete", "closed": "complete"}
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedTender:
+    """What the sources determine about a tender.
+
+    ``columns`` holds every column of ``tenders`` that content determines. ``provenance`` says for each column that has a
+    value which source gave it, from which of its fields, and when. ``enriched`` is True when a portal row contributed.
+    """
+
+    columns: dict[str, Any]
+    lifecycle: str
+    slug: str
+    documents: list[Document]
+    provenance: dict[str, dict[str, str]]
+    enriched: bool
+    quality: dict[str, int]
+
+
+def derive(release: Release | None, row: PortalRow | None, *, now: datetime) -> DerivedTender:
+    """Join a release and the portal row of the same tender; one of them may be missing.
+
+    Pure: ``now`` decides between open and closed and stamps the provenance. Raises ValueError when both are missing or
+    when they are of two tenders.
+    """
+    given = release or row
+    if given is None:
+        raise ValueError("derive() needs a release or a portal row")
+    if release is not None and row is not None and release.number != row.number:
+        raise ValueError(f"the release {release.ocid} and the portal row {row.ocid} are two tenders")
+    tender = _Columns(now)
+    _identify(tender, release, row)
+    _schedule(tender, release, row)
+    _classify(tender, release, row)
+    _locate(tender, release, row)
+    _brief(tender, release, row)
+    _introduce(tender, release, row)
+    _value(tender, release, row)
+    _award(tender, release, row)
+    documents = merge_documents(release.documents if release else (), row.documents if row else ())
+    tender.set("document_count", len(documents), "derived", "documents")
+    points = quality.score(tender.columns)
+    tender.set("data_quality_score", sum(points.values()), "derived", "quality")
+    return DerivedTender(
+        columns=tender.columns,
+        lifecycle=lifecycle_of(
+            release_status=release.status if release else None,
+            bucket_status=row.status if row else None,
+            awarded=tender.columns["award_supplier"] is not None,
+            closing_at=tender.columns["closing_at"],
+            now=now,
+        ),
+        slug=slug_of(tender.columns["display_title"], given.number),
+        documents=documents,
+        provenance=tender.provenance,
+        enriched=row is not None,
+        quality=points,
+    )
+
+
+class _Columns:
+    """Columns and their provenance, filled together so that neither lacks what the other has."""
+
+    __slots__ = ("_at", "columns", "provenance")
+
+    def __init__(self, now: datetime) -> None:
+        self.columns: dict[str, Any] = {}
+        self.provenance: dict[str, dict[str, str]] = {}
+        self._at = now.isoformat()
+
+    def set(self, name: str, value: Any, source: Source, field: str) -> Any:
+        self.columns[name] = value
+        if value is not None:
+            self.provenance[name] = {"source": source, "field": field, "at": self._at}
+        return value
+
+    def first(self, name: str, *offers: tuple[Any, Source, str]) -> Any:
+        """Take the first offer that has a value; None where none has."""
+        for value, source, field in offers:
+            if value is not None:
+                return self.set(name, value, source, field)
+        return self.set(name, None, "derived", "")
+
+
+def _identify(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+    given = release or row
+    tender.set(
+        "ocid", given.ocid if given else None, "release" if release else "portal", "ocid" if release else "id"
+    )
+    tender.set("release_id", release.release_id if release else None, "release", "id")
+    tender.set("tag", list(release.tag) if release and release.tag else None, "release", "tag")
+    number = tender.first(
+        "title",
+        (release.title if release else None, "release", "tender.title"),
+        (row.tender_number if row else None, "portal", "tender_No"),
+    )
+    description = tender.first(
+        "description",
+        (release.description if release else None, "release", "tender.description"),
+        (row.description if row else None, "portal", "description"),
+    )
+    tender.set(
+        "display_title",
+        display_title(description, number),
+        "derived",
+        "description" if description else "title",
+    )
+    tender.first(
+        "status",
+        (release.status if release else None, "release", "tender.status"),
+        (
+            _STATUSES.get(row.status.lower(), row.status.lower()) if row and row.status else None,
+            "portal",
+            "status",
+        ),
+    )
+
+
+def _schedule(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+    starts_on = release.starts_at.date() if release and release.starts_at else None
+    day = tender.first(
+        "date",
+        (release.date if release else None, "release", "date"),
+        (starts_on, "release", "tender.tenderPeriod.startDate"),
+        (row.published_on if row else None, "portal", "date_Published"),
+    )
+    source, field = ("release", "date") if release and release.date else ("portal", "date_Published")
+    published = tender.first(
+        "published_at",
+        (release.starts_at if release else None, "release", "tender.tenderPeriod.startDate"),
+        (_midnight(day), source, field),  # type: ignore[arg-type]
+    )
+    tender.first(
+        "updated_at",
+        (_midnight(release.date) if release else None, "release", "date"),
+        (published, "derived", "published_at"),
+    )
+    tender.first(
+        "closing_at",
+        (release.closing_at if release else None, "release", "tender.tenderPeriod.endDate"),
+        (row.closing_at if row else None, "portal", "closing_Date"),
+    )
+    tender.set("validity_days", row.validity_days if row else None, "portal", "validity")
+    tender.set("has_e_submission", row.e_submission if row else None, "portal", "eSubmission")
+    tender.set("two_envelope", row.two_envelope if row else None, "portal", "twoEnvelopeSubmission")
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(), SAST)
+
+
+def _classify(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+    buyer = release.buyer if release and (release.buyer.id or release.buyer.name) else None
+    entity = release.procuring_entity if release else None
+    name = tender.first(
+        "buyer_name",
+        (buyer.name if buyer else None, "release", "buyer.name"),
+        (entity.name if entity else None, "release", "tender.procuringEntity.name"),
+        (row.buyer_name if row else None, "portal", "department"),
+    )
+    number = tender.first(
+        "buyer_id",
+        (buyer.id if buyer else None, "release", "buyer.id"),
+        (entity.id if entity else None, "release", "tender.procuringEntity.id"),
+        (row.buyer_id if row else None, "portal", "departmentsID"),
+        (buyer_id_of(name) if name else None, "derived", "buyer_name"),
+    )
+    organ = organ_of(number, name)
+    field = "buyer_id" if organ and organ.known and number else "buyer_name"
+    tender.set("organ_of_state_type", organ.type if organ else None, "derived", field)
+    tender.set("municipality_type", organ.municipality_type if organ else None, "derived", field)
+    tender.set("department_level", organ.department_level if organ else None, "derived", field)
+    additional = release.additional_categories if release else ()
+    tender.first(
+        "main_category",
+        (release.main_category if release else None, "release", "tender.mainProcurementCategory"),
+        (additional[0] if additional else None, "release", "tender.additionalProcurementCategories"),
+    )
+    tender.first(
+        "detailed_category",
+        (
+            category_of(release.category).name if release and release.category else None,
+            "release",
+            "tender.category",
+        ),
+        (category_of(row.category).name if row and row.category else None, "portal", "category"),
+    )
+    kind = tender.first(
+        "tender_type",
+        (
+            release.procurement_method_details if release else None,
+            "release",
+            "tender.procurementMethodDetails",
+        ),
+        (row.tender_type if row else None, "portal", "type"),
+    )
+    if kind:
+        named = tender_type_of(kind)
+        tender.columns["tender_type"] = named.name
+    tender.set("tender_type_category", named.category if kind else None, "derived", "tender_type")
+
+
+def _locate(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+    province = tender.first(
+        "province",
+        (
+            province_of(release.province) if release and release.province else None,
+            "release",
+            "tender.province",
+        ),
+        (province_of(row.province) if row and row.province else None, "portal", "province"),
+    )
+    address = tender.first(
+        "delivery_location",
+        (release.delivery_location if release else None, "release", "tender.deliveryLocation"),
+        (row.delivery if row else None, "portal", "delivery"),
+    )
+    parts = (row.street, row.suburb, row.town) if row and row.town else None
+    buyer = tender.columns["buyer_name"] if tender.columns["municipality_type"] else None
+    place = place_of(parts, address, province, buyer)
+    source = ("portal", "town") if parts else ("derived", "delivery_location")
+    tender.set("city", place.city, *source)  # type: ignore[arg-type]
+    tender.set("district", place.district, "derived", "city" if place.city else "buyer_name")
+    tender.first(
+        "special_conditions",
+        (release.special_conditions if release else None, "release", "tender.specialConditions"),
+        (row.conditions if row else None, "portal", "conditions"),
+    )
+
+
+def _brief(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+    told = release.briefing if release else None
+    at = tender.first(
+        "briefing_at",
+        (told.at if told else None, "release", "tender.briefingSession.date"),
+        (row.briefing_at if row else None, "portal", "compulsory_briefing_session"),
+    )
+    venue = tender.first(
+        "briefing_venue",
+        (told.venue if told else None, "release", "tender.briefingSession.venue"),
+        (row.briefing_venue if row else None, "portal", "briefingVenue"),
+    )
+    compulsory = tender.first(
+        "briefing_compulsory",
+        (told.compulsory if told else None, "release", "tender.briefingSession.compulsory"),
+        (row.briefing_compulsory if row else None, "portal", "briefingCompulsory"),
+    )
+    tender.first(
+        "has_briefing",
+        (
+            True if at is not None or compulsory else None,
+            "derived",
+            "briefing_at" if at else "briefing_compulsory",
+        ),
+        (told.is_session if told else None, "release", "tender.briefingSession.isSession"),
+        (row.has_briefing if row else None, "portal", "briefingSession"),
+    )
+    conditions = tender.columns["special_conditions"]
+    meeting = meeting_of(venue, conditions) if venue or conditions else NO_MEETING
+    tender.set("briefing_meeting_link", meeting.link, "derived", "briefing_venue")
+    tender.set("briefing_meeting_id", meeting.id, "derived", "briefing_venue")
+    tender.set("briefing_meeting_passcode", meeting.passcode, "derived", "briefing_venue")
+
+
+def _introduce(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+    contact = release.contact if release else None
+    tender.first(
+        "contact_person",
+        (contact.name if contact else None, "release", "tender.contactPerson.name"),
+        (row.contact_person if row else None, "portal", "contactPerson"),
+    )
+    tender.first(
+        "contact_email",
+        (email_of(contact.email) if contact else None, "release", "tender.contactPerson.email"),
+        (email_of(row.email) if row else None, "portal", "email"),
+    )
+    tender.first(
+        "contact_telephone",
+        (
+            telephone_of(contact.telephone) if contact else None,
+            "release",
+            "tender.contactPerson.telephoneNumber",
+        ),
+        (telephone_of(row.telephone) if row else None, "portal", "telephone"),
+    )
+
+
+def _value(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+    del release, row
+    minimum = maximum = None
+    field = ""
+    for field in ("description", "special_conditions"):
+        stated = stated_value(tender.columns[field])
+        if stated:
+            minimum, maximum = stated
+            break
+    tender.set("estimated_value_min", minimum, "derived", field)
+    tender.set("estimated_value_max", maximum, "derived", field)
+
+
+def _award(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+    award: Award | None = next(
+        (award for award in (release.awards if release else ()) if award.supplier_name or award.amount), None
+    )
+    portal = row.award if row else None
+    tender.first(
+        "award_supplier",
+        (award.supplier_name if award else None, "release", "awards.suppliers.name"),
+        (portal.supplier_name if portal else None, "portal", "awards"),
+    )
+    tender.first(
+        "award_amount",
+        (award.amount if award else None, "release", "awards.value.amount"),
+        (portal.amount if portal else None, "portal", "awards"),
+    )

@@ -1,0 +1,77 @@
+"""The towns, suburbs and municipalities of ``data/places.txt``, by every spelling that the file knows."""
+
+import re
+import unicodedata
+from functools import cache
+from typing import NamedTuple, TypeVar
+
+from enrichment.data import read_data
+
+_TOWN = re.compile(r"(?P<names>[^;{]+)(?:\{(?P<suburbs>[^}]*)\})?;?")
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+_Entry = TypeVar("_Entry")
+
+
+class Town(NamedTuple):
+    """A town or city under its present name. ``district`` is the district municipality or the metro."""
+
+    name: str
+    municipality: str
+    district: str
+    province: str
+
+
+class Municipality(NamedTuple):
+    """A local municipality or a metro; for a district, ``name`` and ``district`` are the same."""
+
+    name: str
+    district: str
+    province: str
+
+
+class Gazetteer(NamedTuple):
+    """Keys are as ``key`` makes them; homonyms share one."""
+
+    towns: dict[str, list[Town]]
+    suburbs: dict[str, list[Town]]
+    municipalities: dict[str, list[Municipality]]
+
+
+def key(text: str) -> str:
+    """Lower-case ASCII words with single blanks: how spellings are compared."""
+    plain = text if text.isascii() else unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return _NOT_WORD.sub(" ", plain.lower().replace("'", "")).strip()
+
+
+@cache
+def gazetteer() -> Gazetteer:
+    """The parsed file."""
+    places = Gazetteer({}, {}, {})
+    province = ""
+    for line in read_data("places.txt").decode().splitlines():
+        if line.startswith("# "):
+            province = line[2:]
+        elif "|" in line and not line.startswith("#"):
+            _add(places, province, *(part.strip() for part in line.split("|")))
+    return places
+
+
+def _add(places: Gazetteer, province: str, district: str, municipality: str, towns: str) -> None:
+    names = [name.strip() for name in municipality.split(" = ")]
+    for name in names:
+        _put(places.municipalities, name, Municipality(names[0], district, province))
+    _put(places.municipalities, district, Municipality(district, district, province))
+    for match in _TOWN.finditer(towns):
+        spellings = [name.strip() for name in match["names"].split(" = ")]
+        town = Town(spellings[0], names[0], district, province)
+        for spelling in spellings:
+            _put(places.towns, spelling, town)
+        for suburb in (match["suburbs"] or "").split(","):
+            if suburb.strip():
+                _put(places.suburbs, suburb, town)
+
+
+def _put(index: dict[str, list[_Entry]], name: str, entry: _Entry) -> None:
+    entries = index.setdefault(key(name), [])
+    if entry not in entries:
+        entries.append(entry)

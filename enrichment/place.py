@@ -1,0 +1,166 @@
+"""Where a tender is delivered: town or city and district, never a suburb or a building for a city."""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from enrichment.gazetteer import Municipality, Town, gazetteer, key
+from enrichment.province import NATIONAL, province_of
+
+_SPACED_DASH = re.compile(r"\s+[-–—]\s*|\s*[-–—]\s+")
+_ANY_DASH = re.compile(r"\s*[-–—]\s*")
+_PIECES = re.compile(r"[,;/()|:]+|\s-|-\s|\band\b|&", re.IGNORECASE)
+_SEVERAL = re.compile(r"\band\b|&|/", re.IGNORECASE)
+_CODE = re.compile(r"\b\d{3,5}\b\.?\s*$")
+_MUNICIPAL = re.compile(
+    r"\b(?:the|local|district|metropolitan|metro|municipal\w*|munic\w*|muncipal\w*|area|council|region|of)\b"
+)
+_STREET = frozenset(
+    "street str st road rd avenue ave av drive dr lane way highway hwy boulevard blvd crescent cres close place square"
+    " building bldg house mall centre center tower towers park hospital school airport station depot route".split()
+)
+_LONGEST_NAME = 4  # words
+_COMMON_WORDS = frozenset(
+    "george reitz vrede hope glen stella hilton douglas bedford adelaide aberdeen franklin richmond wellington campbell"
+    " churchill virginia strand rhodes memel warden alice harding kestell robertson stanford napier darling kenton berlin"
+    " hamburg balfour seymour elim eldorado apel northam waterval driefontein tonga settlers radium wilge kendal komati"
+    " arnot derby stella phoenix inanda kloof ashley point gardens central protea florida discovery horizon springfield"
+    " boston montana waterfall florida hoogland apex kew windsor richmond dube zola newlands newtown berea riverside"
+    " newcastle worcester amsterdam pella hanover prieska victoria concordia emmaus coronation leslie devon addo pe jhb"
+    " pta dbn pmb kwt nmb cpt bfn ksd naledi riverview town central boston concordia phola pienaar".split()
+)
+
+
+class Place(NamedTuple):
+    """``district`` is a district municipality or a metro; the city is in it."""
+
+    city: str | None
+    district: str | None
+
+
+NOWHERE = Place(None, None)
+
+
+@lru_cache(maxsize=16384)
+def place_of(
+    parts: tuple[str | None, str | None, str | None] | None,
+    address: str | None,
+    province: str | None,
+    buyer_name: str | None,
+) -> Place:
+    """Town and district of a delivery address.
+
+    ``parts`` are street, suburb and town where the source keeps them apart, else the address is split at its dashes. The
+    town's own field is asked first, then suburb and street; an address in several towns has none. Where no town
+    can be named, the district may still be: by a municipality in the address, or by the buyer being a municipality.
+    """
+    segments = _segments(parts, address)
+    for position, segment in enumerate(segments):
+        towns = _towns_in(segment, province, words_too=position < 2)
+        if towns:
+            return _agreed(towns, segment)
+    for segment in [*segments, buyer_name or ""]:
+        municipality = _municipality_in(segment, province)
+        if municipality:
+            return Place(None, municipality.district)
+    return NOWHERE
+
+
+def _segments(parts: tuple[str | None, str | None, str | None] | None, address: str | None) -> list[str]:
+    """The parts of the address, the town's first."""
+    if parts:
+        return [part for part in reversed(parts) if part]
+    if not address:
+        return []
+    segments = [part.strip() for part in _SPACED_DASH.split(address)]
+    if len(segments) < 3 and address.count("-") >= 3 - len(segments):
+        segments = [part.strip() for part in _ANY_DASH.split(address)]
+    if len(segments) > 1 and segments[-1].rstrip(".").isdigit():
+        segments.pop()
+    return [part for part in reversed(segments) if part]
+
+
+def _towns_in(segment: str, province: str | None, *, words_too: bool) -> list[Town]:
+    """The towns that a part of an address names, in its order; empty when it names none for sure."""
+    segment = _CODE.sub("", segment)
+    whole = key(segment)
+    if not whole or province_of(segment):
+        return []
+    found = _named(whole, province, suburbs=True)
+    if found:
+        return [found]
+    towns = [
+        town
+        for piece in _PIECES.split(segment)
+        if not province_of(piece) and (town := _named(key(_CODE.sub("", piece)), province, suburbs=words_too))
+    ]
+    if not towns and words_too:
+        towns = _by_words(whole.split(), province)
+    return list(dict.fromkeys(towns))
+
+
+def _by_words(words: list[str], province: str | None) -> list[Town]:
+    """Names inside a longer text, the longest first at each word; not in "Durban Road", not a word of daily use."""
+    towns: list[Town] = []
+    at = 0
+    while at < len(words):
+        for length in range(min(_LONGEST_NAME, len(words) - at), 0, -1):
+            name = " ".join(words[at : at + length])
+            following = words[at + length] if at + length < len(words) else ""
+            if name in _COMMON_WORDS or following in _STREET:
+                continue
+            town = _named(name, province, suburbs=length > 1 or len(name) > 6)
+            if town:
+                towns.append(town)
+                at += length - 1
+                break
+        at += 1
+    return towns
+
+
+@lru_cache(maxsize=16384)
+def _named(name: str, province: str | None, *, suburbs: bool) -> Town | None:
+    """The one town of this name, or the town of the one suburb of this name, that fits the tender's province."""
+    places = gazetteer()
+    town = _fitting(places.towns.get(name, []), province, strict=False)
+    if town is None and suburbs:
+        town = _fitting(places.suburbs.get(name, []), province, strict=True)
+    return town
+
+
+def _fitting(towns: list[Town], province: str | None, *, strict: bool) -> Town | None:
+    near = [town for town in towns if town.province == province]
+    if len(near) == 1:
+        return near[0]
+    anywhere = province in (None, NATIONAL) or not strict
+    return towns[0] if not near and len(towns) == 1 and anywhere else None
+
+
+def _agreed(towns: list[Town], segment: str) -> Place:
+    """The one place that the towns found make up."""
+    districts = {town.district for town in towns}
+    if len(districts) > 1:
+        return NOWHERE
+    if len({town.name for town in towns}) == 1:
+        return Place(towns[0].name, towns[0].district)
+    same_city = len({town.municipality for town in towns}) == 1 and towns[0].municipality.endswith(
+        towns[0].district
+    )
+    if _SEVERAL.search(segment) or not same_city:
+        return Place(None, towns[0].district)
+    return Place(towns[-1].name, towns[0].district)
+
+
+@lru_cache(maxsize=4096)
+def _municipality_in(text: str, province: str | None) -> Municipality | None:
+    if not text or province_of(text):
+        return None
+    municipalities = gazetteer().municipalities
+    for piece in (text, *_PIECES.split(text)):
+        name = key(piece)
+        for candidate in (name, " ".join(_MUNICIPAL.sub(" ", name).split())):
+            entries = municipalities.get(candidate, [])
+            near = [entry for entry in entries if entry.province == province] or entries
+            if len({entry.district for entry in near}) == 1:
+                return near[0]
+    return None
