@@ -75,14 +75,17 @@ class _Text:
     def value(self) -> bytes:
         """The text of the next value, whatever it is."""
         first = self.peek()
-        if first in (b"{", b"["):
+        if first in b"{[":
             return self._bracketed()
-        return self.quoted() if first == b'"' else self._match(_SCALAR, "a value")
+        if first in b",:}]":
+            raise self._broken("a value")
+        return self._match(_QUOTED if first == b'"' else _SCALAR)
 
     def quoted(self) -> bytes:
         """The text of the next string."""
-        self.peek()
-        return self._match(_QUOTED, "a string")
+        if self.peek() != b'"':
+            raise self._broken("a name")
+        return self._match(_QUOTED)
 
     def expect(self, byte: bytes, wanted: str) -> None:
         """Step over the next byte that is not blank, which must be this one."""
@@ -99,7 +102,7 @@ class _Text:
             if self._at < len(self._data):
                 return self._data[self._at : self._at + 1]
             if not self._more():
-                raise self._broken("more")
+                raise self._cut_short()
 
     def skip(self) -> None:
         """Step over the byte that ``peek`` showed."""
@@ -121,7 +124,7 @@ class _Text:
             if bracket is None:
                 behind = scanned - self._at
                 if not self._more():
-                    raise self._broken("a closing bracket")
+                    raise self._cut_short()
                 scanned = self._at + behind
                 continue
             scanned = bracket.end()
@@ -131,14 +134,14 @@ class _Text:
                 self._at = scanned
                 return found
 
-    def _match(self, pattern: re.Pattern[bytes], wanted: str) -> bytes:
+    def _match(self, pattern: re.Pattern[bytes]) -> bytes:
         while True:
             match = pattern.match(self._data, self._at)
             if match is not None:
                 self._at = match.end()
                 return match[0]
             if not self._more():
-                raise self._broken(wanted)
+                raise self._cut_short()
 
     def _more(self) -> bool:
         chunk = next(self._chunks, None)
@@ -151,12 +154,16 @@ class _Text:
         self._at = 0
         return True
 
+    def _cut_short(self) -> BadBodyError:
+        whole = self._dropped + len(self._data)
+        if not self._dropped and self._data[:1] not in (b"{", b"["):
+            return BadBodyError(describe(self._data))
+        return BadBodyError(f"JSON that breaks off after {whole} bytes")
+
     def _broken(self, wanted: str) -> BadBodyError:
         position = self._dropped + self._at
         if position == 0:
             given = {b"{": "a JSON object", b"[": "a JSON array"}.get(self._data[:1])
             return BadBodyError(f"{given}, not {wanted}" if given else describe(self._data))
-        if self._at >= len(self._data):
-            return BadBodyError(f"JSON that breaks off after {position} bytes")
         near = self._data[self._at : self._at + 20].decode("ascii", "replace")
         return BadBodyError(f"JSON with {near!r} at byte {position}, where {wanted} should be")

@@ -215,11 +215,13 @@ def _identity(raw: dict[str, Any], tender: Fields, issues: list[str]) -> int:
             issues.append("tender.id: not a tender number")
         return by_ocid
     shown = values.text(claimed[:80]) if isinstance(claimed, str) else None
-    if shown and shown[:5].lower() == "ocds-" and not shown.lower().startswith(PREFIX):
+    if not isinstance(shown, str):
+        shown = None
+    elif shown[:5].lower() == "ocds-" and not shown.lower().startswith(PREFIX):
         raise RejectedRelease("its ocid belongs to another publisher", ocid=shown)
     if by_tender is None:
         given = "it has no ocid" if claimed in (None, "") else f"its ocid is not {PREFIX}<number>"
-        raise RejectedRelease(f"{given}, and no tender id to derive it from", ocid=shown or None)
+        raise RejectedRelease(f"{given}, and no tender id to derive it from", ocid=shown)
     issues.append("ocid: derived from tender.id")
     return by_tender
 
