@@ -120,11 +120,11 @@ def _page_url(window: Window, page: int) -> str:
     return f"{API}?{urlencode(query)}"
 
 
-def release(world: World, ocid: str) -> Answer:
+def release(world: World, ocid: str, *, hole_status: int = 200) -> Answer:
     """``GET /api/OCDSReleases/release/{ocid}``: the bare release, ``{}`` for an id without one."""
     number = ocid.removeprefix(PREFIX)
     place = world.find(int(number)) if number.isdecimal() and len(number) < 18 else None
-    return Answer(orjson.dumps({} if place is None else world.release(place)))
+    return Answer(b"{}", status=hole_status) if place is None else Answer(orjson.dumps(world.release(place)))
 
 
 def page(world: World, query: Query, view: View = PLAIN) -> Answer:

@@ -114,7 +114,7 @@ def _state(stand_in: StandIn) -> JsonObject:
     world = stand_in.world
     return {
         "now": instant_of(world.now()).isoformat(),
-        "faults": stand_in.faults,
+        "mood": stand_in.faults,
         "failingIds": stand_in.failing,
         "tenders": len(world.numbers),
         "waiting": len(world.waiting()),

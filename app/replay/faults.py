@@ -105,7 +105,10 @@ class Verdict:
 
 
 class Mood:
-    """One fault schedule: ``none``, ``documented`` or ``seed:N``."""
+    """One fault schedule: ``none``, ``documented`` or ``seed:N``.
+
+    Documentation and reports differ about ids without a release: under some seeds they answer 404, else ``{}``.
+    """
 
     def __init__(self, faults: str) -> None:
         self.name = faults
@@ -116,6 +119,7 @@ class Mood:
         self.lies = _DOCUMENTED_LIES if faults == "documented" else ListLies()
         self._slowness = 1.0
         self._churn = 0.0
+        self.holes_are_404 = False
         if self.seed is not None:
             self._draw_rates(dice(f"rates:{self.seed}"))
 
@@ -143,6 +147,7 @@ class Mood:
         )
         self._slowness = random.uniform(0, 2)
         self._churn = rate(0.05)
+        self.holes_are_404 = random.random() < 0.3
 
     def judge(self, endpoint: str, url: str, page: int) -> Verdict:
         """Decide about the next request of a URL; `page` is the page of the list it asks for, from 1."""

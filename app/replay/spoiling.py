@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import orjson
+
 from app.replay.answers import PLAIN, TEXT, Answer, View
 from app.replay.calendar import JsonObject, move_all
 from app.replay.delivery import whole
@@ -52,7 +54,7 @@ def view_of(verdict: Verdict) -> View:
         return View(select=select)
 
     def in_the_future(row: JsonObject) -> JsonObject:
-        moved: JsonObject = move_all(row, _TEN_YEARS)
+        moved: JsonObject = orjson.loads(move_all(orjson.dumps(row), _TEN_YEARS))
         return moved
 
     views = {

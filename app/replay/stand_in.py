@@ -30,6 +30,8 @@ from app.replay.traffic import Endpoint, Entry, Traffic
 from app.replay.walk import lossy_page
 from app.replay.world import World
 
+__all__ = ["ReplayConfig", "StandIn", "make_app"]
+
 _RELEASE = "/api/ocdsreleases/release/"
 _ENDPOINTS: dict[str, Endpoint] = {
     "/api/ocdsreleases": "list",
@@ -158,7 +160,7 @@ class StandIn:
         ocid = unquote(request.path.rstrip("/").rpartition("/")[2])
         if self._mood.active and ocid in self._failing:
             return refusal("500")
-        return answers.release(self.world, ocid)
+        return answers.release(self.world, ocid, hole_status=404 if self._mood.holes_are_404 else 200)
 
 
 def make_app(config: ReplayConfig | None = None) -> StandIn:

@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from app.replay.calendar import JsonObject
@@ -22,7 +22,7 @@ HOSTS: dict[str, str] = {
 _LOG_LENGTH = 20_000
 
 
-@dataclass
+@dataclass(slots=True)
 class Entry:
     """One request: `at` in seconds since the stand-in's start, `ordinal` counts requests of the same URL
     from 0.
@@ -85,5 +85,5 @@ class Traffic:
             "answers": dict(self._statuses),
             "faults": dict(self._faults),
             "maxConcurrency": {key: self._most[key] for key in ("api", "portal", "all")},
-            "log": [vars(entry) for entry in list(self._log)[-log:]] if log else [],
+            "log": [asdict(entry) for entry in list(self._log)[-log:]] if log else [],
         }

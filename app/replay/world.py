@@ -8,6 +8,7 @@ little more memory than 2,000.
 
 from __future__ import annotations
 
+import re
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
@@ -228,8 +229,7 @@ class World:
     def row(self, place: int, status: int | None = None) -> JsonObject:
         """The portal row in the newer shape, labelled with the bucket it is listed in."""
         template = self._templates[self._template[place]]
-        row: JsonObject = move_all(orjson.loads(template.row or b"{}"), self._shift[place])
-        row = to_newer(row, self._vocabulary)
+        row = to_newer(orjson.loads(move_all(template.row or b"{}", self._shift[place])), self._vocabulary)
         if self._synthetic:
             row = _renumbered(row, self.numbers[place])
         for change in self._changes.get(place, ()):
@@ -241,11 +241,10 @@ class World:
         template = self._templates[self._template[place]]
         changes = self._changes.get(place, ())
         if template.release is None or self._synthetic:
-            release = derive_release(self.row(place, PUBLISHED) | {"status": self._release_status(place)})
-            return award(release) if any(change.kind == "award" for change in changes) else release
-        captured: JsonObject = orjson.loads(template.release)
-        release = move_all(captured, self._shift[place])
-        if captured.get("id") == f"{captured['ocid']}-{captured['date'][:10]}":
+            derived = derive_release(self.row(place, PUBLISHED) | {"status": self._release_status(place)})
+            return award(derived) if any(change.kind == "award" for change in changes) else derived
+        release: JsonObject = orjson.loads(move_all(template.release, self._shift[place]))
+        if re.fullmatch(re.escape(release["ocid"]) + r"-\d{4}-\d\d-\d\d", str(release.get("id"))):
             release["id"] = f"{release['ocid']}-{release['date'][:10]}"
         for change in changes:
             release = change_release(release, change)
