@@ -1,0 +1,41 @@
+"""The engine's settings, handed in once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from engine.backoff import BASE
+from engine.writer import OnWrite
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """How an engine behaves. Times are seconds unless they are timedeltas.
+
+    `retry_base` is the first retry's delay; it scales the whole backoff table. `lease_seconds`: how long a
+    process that has stopped answering keeps its runs. `max_runs` are driven at once, `max_calls` requests are
+    under way at once. `on_write(point, phase)` is called before and after every durable write.
+    """
+
+    dev: bool = True
+    signing_key: str | None = field(default=None, repr=False)
+    signing_key_fallback: str | None = field(default=None, repr=False)
+    event_keys: tuple[str, ...] = field(default=(), repr=False)
+    lease_seconds: float = 15.0
+    retry_base: float = BASE
+    call_timeout: float = 2 * 60 * 60
+    max_runs: int = 100
+    max_calls: int = 100
+    poll_seconds: float = 1.0
+    connections: int = 4
+    keep_runs: timedelta = timedelta(days=30)
+    keep_events: timedelta = timedelta(days=30)
+    retention_every: float = 600.0
+    version: str = "0.1.0"
+    on_write: OnWrite | None = None
+
+    @property
+    def signing_keys(self) -> list[str]:
+        """The signing keys that are accepted, the current one first."""
+        return [key for key in (self.signing_key, self.signing_key_fallback) if key]

@@ -1,0 +1,313 @@
+"""The engine: takes events in, drives runs, shares the work with other processes on the same database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from engine import intake
+from engine.config import EngineConfig
+from engine.database import Closed, Database
+from engine.driver import Driver
+from engine.functions import Function, RefusedError, parse
+from engine.lease import Lease
+from engine.records import NewRun
+from engine.registration import RegistrationResult, register
+from engine.registry import Registry
+from engine.sql import instances, queueing, registering
+from engine.sql.queueing import Claimed
+from engine.state import RunState, restore
+from engine.transport import AsgiApp, Http, InProcess, Switch
+from engine.writer import Aftermath, Writer
+
+log = logging.getLogger(__name__)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Engine:
+    """One engine process. `start()` before anything else, `stop()` at the end; both from one event loop."""
+
+    def __init__(
+        self, dsn: str, *, config: EngineConfig | None = None, clock: Callable[[], datetime] = _utc_now
+    ) -> None:
+        self.config = config or EngineConfig()
+        self.clock = clock
+        self.database = Database(dsn, size=self.config.connections)
+        self.registry = Registry()
+        self.http = Http(timeout=self.config.call_timeout, connections=self.config.max_calls)
+        self.transport = Switch(self.http)
+        self.calls = asyncio.Semaphore(self.config.max_calls)
+        self.drivers: dict[str, Driver] = {}
+        self.lease = Lease(
+            self.database.dsn,
+            seconds=self.config.lease_seconds,
+            on_dead=self._found_dead,
+            on_lost=self._found_lost,
+        )
+        self.writer = Writer(
+            self.database,
+            lambda: self.lease.instance,
+            clock,
+            after=self._after_write,
+            on_write=self.config.on_write,
+        )
+        self._reserved = 0
+        self._wake = asyncio.Event()
+        self._next_due: datetime | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = False
+
+    @property
+    def owner(self) -> uuid.UUID:
+        """This process among those that share the database."""
+        return self.lease.instance
+
+    # -- life -------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Sign on, take over from the dead, begin to drive."""
+        self._loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await asyncio.to_thread(self.lease.join_in)
+                break
+            except psycopg.OperationalError as error:
+                log.warning("engine: database not reachable, trying again: %s", str(error).strip())
+                await asyncio.sleep(0.5)
+        await self.refresh_registry()
+        self.writer.start()
+        self.lease.start()
+        self._spawn(self._dispatch())
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Claim nothing more, let steps that are running end within `grace` seconds, give the rest back."""
+        self._stopping = True
+        self._wake.set()
+        for driver in list(self.drivers.values()):
+            driver.abandon_when_idle()
+        waiting = [task for task in self._tasks if task.get_name().startswith("run-")]
+        if waiting:
+            await asyncio.wait(waiting, timeout=grace)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.writer.stop()
+        await asyncio.to_thread(self.lease.stop)
+        try:
+            async with self.database.connection() as connection, connection.transaction():
+                await instances.leave(connection, self.owner)
+        except (psycopg.Error, Closed) as error:
+            log.warning("engine: could not sign off; others take over when the lease ends: %s", error)
+        await self.database.close()
+        await self.transport.close()
+
+    def _spawn(self, work: Any, name: str | None = None) -> None:
+        task = asyncio.ensure_future(work)
+        if name:
+            task.set_name(name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None and not isinstance(task.exception(), Closed):
+            log.error("engine: a task ended badly", exc_info=task.exception())
+
+    # -- functions --------------------------------------------------------------------------------------
+
+    async def register(
+        self, appname: str, url: str, functions: list[Any], **details: str
+    ) -> RegistrationResult:
+        """Store an app's functions as `/fn/register` does; raises `RefusedError` and then changes nothing."""
+        result = await register(self, appname, url, functions, **details)
+        await self.refresh_registry()
+        return result
+
+    async def refresh_registry(self) -> None:
+        """Read the registered functions, as they are in the database now."""
+        rows = await self.database.run(registering.functions)
+        found: list[Function] = []
+        paused: list[uuid.UUID] = []
+        for app, config, function_id, is_paused in rows:
+            try:
+                found.append(parse(app, config))
+            except RefusedError as error:
+                log.error("engine: a stored function cannot be used: %s", error)
+            if is_paused:
+                paused.append(function_id)
+        self.registry = Registry(found, paused)
+
+    def serve_in_process(self, url_prefix: str, asgi_app: AsgiApp) -> None:
+        """Call functions whose URL starts with the prefix directly through the ASGI application."""
+        self.transport.serve(url_prefix, InProcess(asgi_app, timeout=self.config.call_timeout))
+
+    # -- events -----------------------------------------------------------------------------------------
+
+    async def send(self, events: list[dict[str, Any]], *, seed: str | None = None) -> list[str]:
+        """Take events in; returns their ids after they and the runs they start are committed.
+
+        Raises `intake.BadEventError`.
+        """
+        return await intake.take(self, events, seed=seed)
+
+    # -- driving ----------------------------------------------------------------------------------------
+
+    def try_claim(self) -> bool:
+        """Reserve room for one more run, if there is any."""
+        if self._stopping or len(self.drivers) + self._reserved >= self.config.max_runs:
+            return False
+        self._reserved += 1
+        return True
+
+    def unclaim(self) -> None:
+        """Give back a reservation that came to nothing."""
+        self._reserved -= 1
+
+    def launch(self, run: NewRun, function: Function, events: list[bytes]) -> None:
+        """Drive a run that was created for this process."""
+        self._reserved -= 1
+        claimed = Claimed(
+            run_id=run.id, function_id=run.function_id, epoch=1, pokes=0, cursor=None, gates=run.gates,
+            singleton=run.singleton, event_ids=run.event_ids, queued_at=run.queued_at,
+            parent_run=run.parent_run, parent_step=run.parent_step, cause=run.cause,
+        )  # fmt: skip
+        state = RunState(claimed=claimed, function=function, events=events, discover_at=run.queued_at)
+        self._drive(state)
+
+    def _drive(self, state: RunState) -> None:
+        driver = Driver(self, state)
+        self.drivers[state.run_id] = driver
+        self._spawn(self._driven(driver), name=f"run-{state.run_id}")
+
+    async def _driven(self, driver: Driver) -> None:
+        run_id = driver.state.run_id
+        try:
+            await driver.drive()
+        finally:
+            if self.drivers.get(run_id) is driver:
+                del self.drivers[run_id]
+            if len(self.drivers) + self._reserved == self.config.max_runs - 1:
+                self._wake.set()
+
+    async def reload(self, state: RunState) -> RunState | None:
+        """A run's state as stored now, if this process still holds it."""
+        return await self.database.run(lambda connection: self._read_again(connection, state))
+
+    async def _read_again(self, connection: Any, state: RunState) -> RunState | None:
+        claimed = state.claimed
+        pokes = await queueing.still_held(connection, claimed.run_id, self.owner, claimed.epoch)
+        if pokes is None:
+            return None
+        claimed.pokes, claimed.cursor = pokes, state.cursor()
+        rows = await queueing.steps(connection, [claimed.run_id])
+        return restore(claimed, state.function, state.events, rows[claimed.run_id], self.clock())
+
+    def expect(self, at: datetime) -> None:
+        """A run has been parked until then."""
+        if self._next_due is None or at < self._next_due:
+            self._next_due = at
+            self._wake.set()
+
+    async def _dispatch(self) -> None:
+        """Claim what is due, whenever something becomes due or somebody says so."""
+        while not self._stopping:
+            self._wake.clear()
+            self._next_due = None
+            full = await self._claim_round()
+            if full and self.try_claim():
+                self.unclaim()
+                continue
+            due = await self.database.run(lambda c: queueing.next_due(c, self.clock()))
+            if due is not None and len(self.drivers) < self.config.max_runs:
+                self._next_due = min(due, self._next_due or due)
+            await self._sleep_until(self._next_due)
+
+    async def _sleep_until(self, due: datetime | None) -> None:
+        wait = self.config.poll_seconds
+        if due is not None:
+            wait = min(wait, max((due - self.clock()).total_seconds(), 0.0))
+        if wait <= 0:
+            await asyncio.sleep(0)
+            return
+        try:
+            async with asyncio.timeout(wait):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _claim_round(self) -> bool:
+        """Claim and launch once. Returns whether there may be more."""
+        room = self.config.max_runs - len(self.drivers) - self._reserved
+        if room <= 0:
+            return False
+        now = self.clock()
+        claimed = await self.database.run(lambda c: queueing.claim(c, self.owner, now, room))
+        if claimed:
+            await self._take_up(claimed)
+        return len(claimed) == room
+
+    async def _take_up(self, claimed: list[Claimed]) -> None:
+        """Read the state of claimed runs and drive them."""
+        run_ids = [one.run_id for one in claimed]
+        event_ids = {event_id for one in claimed for event_id in one.event_ids}
+
+        async def read(connection: Any) -> tuple[dict[str, bytes], dict[str, list[queueing.StepRow]]]:
+            return await queueing.events(connection, list(event_ids)), await queueing.steps(
+                connection, run_ids
+            )
+
+        events, steps = await self.database.run(read)
+        for one in claimed:
+            function = self.registry.by_id.get(one.function_id)
+            if function is None:
+                await self._without_function(one)
+                continue
+            bodies = [events.get(event_id, b"{}") for event_id in one.event_ids]
+            self._drive(restore(one, function, bodies, steps[one.run_id], self.clock()))
+
+    async def _without_function(self, claimed: Claimed) -> None:
+        log.warning("engine: run %s belongs to a function that is no longer registered", claimed.run_id)
+
+    # -- what others report -----------------------------------------------------------------------------
+
+    def _after_write(self, aftermath: Aftermath) -> None:
+        for run_id, owner, _state in aftermath.poked or ():
+            driver = self.drivers.get(run_id)
+            if driver is not None and owner == self.owner:
+                driver.poke()
+        if aftermath.poked or aftermath.unblocked or aftermath.ready:
+            self._wake.set()
+
+    def _found_dead(self, instance: uuid.UUID, proven: bool) -> None:
+        if self._loop is not None and not self._stopping:
+            self._loop.call_soon_threadsafe(lambda: self._spawn(self._bury(instance, proven)))
+
+    async def _bury(self, instance: uuid.UUID, proven: bool) -> None:
+        async def work(connection: Any) -> list[str] | None:
+            return await instances.bury(connection, instance, proven_dead=proven)  # type: ignore[return-value]
+
+        runs = await self.database.run(work)
+        if runs:
+            log.warning("engine: took over %d runs of a process that died", len(runs))
+            self._wake.set()
+
+    def _found_lost(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._start_afresh)
+
+    def _start_afresh(self) -> None:
+        """Others hold our runs now: drop them here, and go on as a new instance."""
+        for driver in self.drivers.values():
+            driver.abandon()
+        self.drivers.clear()
+        self.lease.renew_identity()

@@ -1,0 +1,142 @@
+"""This process's lease on the runs it drives, and finding processes that have died.
+
+The lease is one row per process, renewed from a thread of its own, so that a step that blocks the event loop
+does not lose it. A dead process on the same machine is recognised at once; any other when its lease runs out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+
+from engine.sql import instances
+
+log = logging.getLogger(__name__)
+BEATS_PER_LEASE = 5
+LONGEST_BEAT = 1.0
+
+
+def _machine() -> str:
+    """Names where process ids mean the same: host, boot and pid namespace."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        space = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        boot, space = "", ""
+    return f"{socket.gethostname()}/{boot}/{space}"
+
+
+def _born(pid: int) -> str | None:
+    """When a process started, so that a reused pid is not mistaken for it. None: it is dead, or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    state, *rest = text.rpartition(")")[2].split()
+    return None if state in ("Z", "X") else rest[18]
+
+
+def identity() -> str:
+    """This process, as others can check that it lives."""
+    pid = os.getpid()
+    return orjson.dumps({"machine": _machine(), "pid": pid, "born": _born(pid)}).decode()
+
+
+def is_dead(process: str) -> bool:
+    """Whether that process certainly no longer runs. False where it cannot be known from here."""
+    try:
+        other: dict[str, Any] = orjson.loads(process)
+    except orjson.JSONDecodeError:
+        return False
+    if other.get("born") is None or other.get("machine") != _machine():
+        return False
+    return _born(int(other["pid"])) != other["born"]
+
+
+class Lease(threading.Thread):
+    """Keeps the lease and reports what it sees.
+
+    `on_dead(instance, proven)` is called, from this thread, for each instance to be buried; `on_lost()` when
+    others have buried this one.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        seconds: float,
+        on_dead: Callable[[uuid.UUID, bool], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        super().__init__(name="engine-lease", daemon=True)
+        self.instance = uuid.uuid4()
+        self.alone = True
+        self._dsn = dsn
+        self._seconds = seconds
+        self._on_dead = on_dead
+        self._on_lost = on_lost
+        self._ending = threading.Event()
+        self._connection: psycopg.Connection[Any] | None = None
+        self._joined = False
+
+    def join_in(self) -> None:
+        """Sign on; called once before the thread starts. Raises `psycopg.OperationalError`."""
+        instances.join(self._connect(), self.instance, identity(), self._seconds)
+        self._joined = True
+
+    def renew_identity(self) -> uuid.UUID:
+        """After a lost lease: a new instance, which holds nothing yet."""
+        self.instance = uuid.uuid4()
+        self._joined = False
+        return self.instance
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._dsn, autocommit=True, connect_timeout=5, application_name="protenders engine lease",
+                options="-c statement_timeout=5000",
+            )  # fmt: skip
+        return self._connection
+
+    def run(self) -> None:
+        pause = min(self._seconds / BEATS_PER_LEASE, LONGEST_BEAT)
+        while not self._ending.wait(pause):
+            try:
+                self._beat()
+            except psycopg.Error as error:
+                log.warning("engine: the lease could not be renewed: %s", str(error).strip())
+                self._drop()
+        self._drop()
+
+    def _beat(self) -> None:
+        connection = self._connect()
+        if not self._joined:
+            self.join_in()
+        elif not instances.beat(connection, self.instance):
+            log.error("engine: this process's lease ran out and its runs were taken over")
+            self._on_lost()
+            return
+        others = instances.others(connection, self.instance)
+        self.alone = not others
+        for instance, process, expired in others:
+            dead = is_dead(process)
+            if dead or expired:
+                self._on_dead(instance, dead)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def stop(self) -> None:
+        self._ending.set()
+        self.join(timeout=10)
