@@ -54,6 +54,8 @@ class Settings(BaseSettings):
         default=None, validation_alias=AliasChoices("APP_ENV", "ENVIRONMENT")
     )
 
+    app_url: str | None = None
+
     database_url: SecretStr | None = None
     db_pool_size: int = Field(default=10, ge=1, le=200)
     db_max_overflow: int = Field(default=10, ge=0, le=200)
@@ -77,6 +79,7 @@ class Settings(BaseSettings):
     inngest_dev: str | None = None
     inngest_base_url: str | None = None
     sync_cron: str = "7,37 * * * *"
+    engine_retry_base: float | None = Field(default=None, gt=0, le=3600)
 
     secret_key: SecretStr | None = None
     admin_username: str = Field(default="admin", min_length=1, max_length=100)
@@ -103,7 +106,7 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("ocds_base_url", "etenders_base_url", "inngest_base_url")
+    @field_validator("ocds_base_url", "etenders_base_url", "inngest_base_url", "app_url")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         return None if value is None else _origin(value)
@@ -186,6 +189,12 @@ class Settings(BaseSettings):
         return "inngest" if self.inngest_signing_key else "embedded"
 
     @property
+    def own_sources(self) -> bool:
+        """Whether somebody named other hosts than eTenders': those are used, whether they answer or not."""
+        names = ("ocds_base_url", "etenders_base_url")
+        return any(getattr(self, name) != type(self).model_fields[name].default for name in names)
+
+    @property
     def home(self) -> Path:
         """PROTENDERS_HOME, absolute."""
         return self.protenders_home.expanduser().absolute()
@@ -230,7 +239,11 @@ def _sentence(error: Mapping[str, Any]) -> str:
     name = str(location[0]).upper()
     if name == "ENVIRONMENT":
         name = "APP_ENV"
-    fault = message if message.startswith(("is ", "names ")) else f"is not usable: {message[:1].lower()}{message[1:]}"
+    fault = (
+        message
+        if message.startswith(("is ", "names "))
+        else f"is not usable: {message[:1].lower()}{message[1:]}"
+    )
     remedy = _REMEDIES.get(name, f"correct {name} or remove it to use the default (see .env.example)")
     return f"{name} {fault}. Remedy: {remedy}."
 

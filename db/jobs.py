@@ -178,6 +178,12 @@ def of_run(conn: sa.Connection, run_id: str) -> str | None:
     return conn.execute(sa.select(job_runs.c.job_id).where(job_runs.c.run_id == run_id)).scalar()
 
 
+def is_active(conn: sa.Connection, function_id: str) -> bool:
+    """Whether a job of this function has still something to do."""
+    query = sa.select(sa.exists().where(jobs.c.function_id == function_id, _active()))
+    return bool(conn.execute(query).scalar_one())
+
+
 def beat(conn: sa.Connection, job_id: str, *, now: datetime) -> str:
     """Show that the job is alive; its status, or `CANCELLING` when somebody asked for its end."""
     row = conn.execute(
@@ -260,6 +266,17 @@ def close(
     return True
 
 
+def last_error(conn: sa.Connection, job_id: str) -> dict[str, str] | None:
+    """The error of the job's last failed step, or None."""
+    row = conn.execute(
+        sa.select(job_steps.c.error_kind, job_steps.c.error_name, job_steps.c.error_message)
+        .where(job_steps.c.job_id == job_id, job_steps.c.status.in_(("FAILED", "RETRYING")))
+        .order_by(job_steps.c.finished_at.desc().nulls_last())
+        .limit(1)
+    ).first()
+    return None if row is None or row.error_kind is None else _error(row)
+
+
 def request_cancel(conn: sa.Connection, job_id: str, *, by: str | None, now: datetime) -> bool:
     """Ask an active job to stop: it does so before its next step or page. False if it had ended."""
     asked = conn.execute(
@@ -313,20 +330,40 @@ def add_effect(conn: sa.Connection, job_id: str, step: str, **counts: int) -> No
     )
 
 
+def effects(conn: sa.Connection, job_id: str) -> dict[str, int]:
+    """What the job has done so far, over all its steps."""
+    row = conn.execute(
+        sa.select(*(sa.func.coalesce(sa.func.sum(job_effects.c[name]), 0).label(name) for name in COUNTS)).where(
+            job_effects.c.job_id == job_id
+        )
+    ).one()
+    return {name: int(getattr(row, name)) for name in COUNTS}
+
+
 def page(
     conn: sa.Connection,
     *,
     limit: int,
     type: str | None = None,  # noqa: A002 - the word of the JSON
     status: str | None = None,
+    trigger: str | None = None,
+    text: str | None = None,
     before: str | None = None,
 ) -> list[Job]:
-    """The newest jobs, without their steps; `before` is the last job of the page before."""
+    """The newest jobs, without their steps; `before` is the last job of the page before.
+
+    `text` is looked for in ids, notes and errors.
+    """
     query = _SELECT.order_by(jobs.c.started_at.desc(), jobs.c.id.desc()).limit(limit)
     if type is not None:
         query = query.where(jobs.c.type == type)
     if status is not None:
         query = query.where(jobs.c.status == status)
+    if trigger is not None:
+        query = query.where(jobs.c.triggered_by == trigger)
+    if text is not None:
+        columns = (jobs.c.id, jobs.c.run_id, jobs.c.event_id, jobs.c.note, jobs.c.error_name, jobs.c.error_message)
+        query = query.where(sa.or_(*(column.icontains(text, autoescape=True) for column in columns)))
     if before is not None:
         last = sa.select(jobs.c.started_at, jobs.c.id).where(jobs.c.id == before)
         query = query.where(sa.tuple_(jobs.c.started_at, jobs.c.id) < last.scalar_subquery())

@@ -1,0 +1,170 @@
+"""What people can make happen. Pages, JSON API and command line all act through here; each act is in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import inngest
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from ulid import ULID
+
+from app.auth.protection import Actor
+from app.runtime import Runtime
+from db import audit, jobs
+from functions.events import EVENTS
+
+SYNC = "tender/sync.requested"
+ENRICH_TODAY = "tender/enrich-today.requested"
+ENRICH_ONE = "tender/enrich.requested"
+ENRICH_BACKFILL = "tender/enrich-backfill.requested"
+HISTORY_BACKFILL = "tender/history-backfill.requested"
+
+_EVENT_OF_FUNCTION = {
+    "tender-sync": SYNC,
+    "enrich-today": ENRICH_TODAY,
+    "enrich-tender": ENRICH_ONE,
+    "enrich-backfill": ENRICH_BACKFILL,
+    "history-backfill": HISTORY_BACKFILL,
+    "send-alerts": "tender/alerts.requested",
+    "cleanup-jobs": "system/cleanup-jobs.requested",
+}
+
+
+class ActionRefusedError(Exception):
+    """The action makes no sense as asked. The message says why, for people."""
+
+
+@dataclass(frozen=True)
+class By:
+    """Who acts, and from where."""
+
+    actor: Actor
+    ip: str | None = None
+
+
+def check_event(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The event's data as it will be sent. Raises ActionRefusedError naming the field that is wrong."""
+    model = EVENTS.get(name)
+    if model is None:
+        known = ", ".join(sorted(EVENTS))
+        raise ActionRefusedError(f"There is no event {name!r}. Known events: {known}.")
+    try:
+        parsed = model.model_validate(dict(data))
+    except ValidationError as problem:
+        raise ActionRefusedError(faults(problem)) from problem
+    return parsed.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+
+
+def faults(problem: ValidationError) -> str:
+    """Every wrong field and what is wrong with it, in one sentence."""
+    parts = []
+    for error in problem.errors():
+        field = ".".join(str(part) for part in error["loc"])
+        message = str(error["msg"]).removeprefix("Value error, ")
+        parts.append(f"{field}: {message}" if field else message)
+    return "; ".join(parts)
+
+
+async def send(
+    runtime: Runtime, by: By, name: str, data: Mapping[str, Any], *, event_id: str | None = None, action: str
+) -> str:
+    """Sends an event to whoever runs the functions; its id. Raises ActionRefusedError for data that cannot be used."""
+    checked = check_event(name, data)
+    identifier = event_id or str(ULID())
+    event = inngest.Event(name=name, data=checked, id=identifier)
+    if runtime.durable is not None:
+        sent = await runtime.durable.send([{"name": name, "data": checked, "id": identifier}])
+    else:
+        sent = await runtime.client.send(event)
+    await run_in_threadpool(_record, runtime, by, action, name, {"event": sent[0], "data": checked})
+    return sent[0]
+
+
+async def cancel_job(runtime: Runtime, by: By, job_id: str) -> bool:
+    """Asks an active job to end. False when it has already ended; LookupError when there is none."""
+
+    def ask() -> tuple[bool, jobs.Job]:
+        with runtime.engine.begin() as connection:
+            job = jobs.get(connection, job_id)
+            if job is None:
+                raise LookupError(job_id)
+            asked = jobs.request_cancel(connection, job_id, by=by.actor.name, now=runtime.clock())
+            if asked:
+                _note(connection, runtime, by, "job.cancel", job_id, {"before": job.status})
+        return asked, job
+
+    asked, _ = await run_in_threadpool(ask)
+    return asked
+
+
+async def rerun_job(runtime: Runtime, by: By, job_id: str) -> str:
+    """Does a job's work again with its parameters, as a new run; the event's id."""
+
+    def look() -> jobs.Job:
+        with runtime.engine.connect() as connection:
+            job = jobs.get(connection, job_id)
+        if job is None:
+            raise LookupError(job_id)
+        return job
+
+    job = await run_in_threadpool(look)
+    if job.active:
+        raise ActionRefusedError("The job is still running. Cancel it first, or wait for its end.")
+    name = _EVENT_OF_FUNCTION.get(job.function_id)
+    if name is None:
+        raise ActionRefusedError(f"Jobs of {job.function_id} start by themselves and cannot be asked for.")
+    data = {**job.parameters, "adminUserId": by.actor.id or by.actor.name}
+    if name == SYNC:
+        data["triggeredBy"] = "manual"
+    known = {field.alias or key for key, field in EVENTS[name].model_fields.items()}
+    return await send(
+        runtime,
+        by,
+        name,
+        {key: value for key, value in data.items() if key in known and value is not None},
+        action="job.rerun",
+    )
+
+
+def sync_data(
+    by: By,
+    *,
+    from_date: date | None = None,
+    to_date: date | None = None,
+    max_enrichment: int | None = None,
+    require_enrichment: bool | None = None,
+) -> dict[str, Any]:
+    """The data of a sync that a person asks for; only what was said."""
+    data: dict[str, Any] = {
+        "fromDate": from_date.isoformat() if from_date else None,
+        "toDate": to_date.isoformat() if to_date else None,
+        "maxEnrichment": max_enrichment,
+        "requireEnrichment": require_enrichment,
+        "triggeredBy": "manual",
+        "adminUserId": by.actor.id or by.actor.name,
+    }
+    return {key: value for key, value in data.items() if value is not None}
+
+
+def _record(runtime: Runtime, by: By, action: str, target: str, details: Mapping[str, Any]) -> None:
+    with runtime.engine.begin() as connection:
+        _note(connection, runtime, by, action, target, details)
+
+
+def _note(
+    connection: Any, runtime: Runtime, by: By, action: str, target: str, details: Mapping[str, Any]
+) -> None:
+    audit.record(
+        connection,
+        actor=by.actor.name,
+        actor_id=by.actor.id,
+        action=action,
+        target=target,
+        details=details,
+        ip=by.ip,
+        now=runtime.clock(),
+    )

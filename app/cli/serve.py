@@ -1,0 +1,74 @@
+"""`protenders serve`: the app, until it is told to stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.outcome import CommandError, Exit
+
+if TYPE_CHECKING:
+    from app.serving import Serving
+
+SOURCES = ("live", "replay", "auto")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("serve")(serve)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535)
+    ] = 8000,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="live, replay (the recorded stand-in) or auto (stand-in when eTenders cannot be reached)."
+        ),
+    ] = None,
+    first_sync: Annotated[
+        bool,
+        typer.Option("--first-sync", help="Ask for a sync if there was none yet, and say where to look."),
+    ] = False,
+) -> int:
+    """Run the app: pages, JSON API, functions and, without Inngest keys, the embedded engine."""
+    import uvloop
+
+    from app import logs, settings
+    from app.cli.choices import source_choice
+    from app.loopback import PortUnavailableError
+    from app.serving import Serving
+
+    chosen = source_choice(source)
+    loaded = settings.load()
+    if loaded.production and chosen in {"replay", "auto"}:
+        raise CommandError("Production always uses the live source; leave --source out.", Exit.USAGE)
+    logs.configure(loaded.log_level, loaded.log_format, loaded.secret_values())
+    try:
+        serving = Serving(loaded, host=host, port=port, source=chosen)
+    except PortUnavailableError as problem:
+        raise CommandError(str(problem)) from problem
+    uvloop.run(serving.run_until_signalled(on_ready=_first_sync if first_sync else _say_where))
+    return Exit.SUCCESS
+
+
+async def _say_where(serving: Serving) -> None:
+    import sys
+
+    password = await serving.first_admin()
+    lines = [f"ProTenders is at {serving.url}/admin"]
+    if password is not None:
+        lines.append(f"Log in as {serving.settings.admin_username} with the password {password}")
+        lines.append("It is shown this once; `protenders users add` makes further accounts.")
+    if serving.runtime.source.kind == "replay":
+        lines.append(f"Source: the recorded stand-in, because {serving.runtime.source.reason}.")
+    print("\n".join(["", *(f"  {line}" for line in lines), ""]), file=sys.stderr, flush=True)
+
+
+async def _first_sync(serving: Serving) -> None:
+    await _say_where(serving)
+    await serving.ask_for_first_sync()

@@ -1,0 +1,70 @@
+"""Errors as answers: a page for a person, `{"error": …}` for a program. Never a traceback."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+import sqlalchemy.exc
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from app.headers import BodyTooLargeError
+
+log = logging.getLogger("protenders.http")
+
+
+def install(app: FastAPI) -> None:
+    """Puts the handlers in place."""
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(BodyTooLargeError, _too_large)
+    app.add_exception_handler(sqlalchemy.exc.OperationalError, _database)
+    app.add_exception_handler(sqlalchemy.exc.TimeoutError, _database)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _answer(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    if request.url.path.startswith("/admin"):
+        from app.pages.templates import error_page
+
+        return error_page(request, status, message, headers)
+    return JSONResponse({"error": message}, status_code=status, headers=headers)
+
+
+async def _http(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)  # noqa: S101 - registered for this class
+    headers = dict(problem.headers or {})
+    if problem.status_code == HTTPStatus.SEE_OTHER and "Location" in headers:
+        return RedirectResponse(headers["Location"], status_code=303)
+    message = str(problem.detail)
+    if problem.status_code == HTTPStatus.NOT_FOUND and message == "Not Found":
+        message = f"There is nothing at {request.url.path}."
+    return _answer(request, problem.status_code, message, headers)
+
+
+async def _invalid(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, RequestValidationError)  # noqa: S101 - registered for this class
+    faults = [
+        f"{'.'.join(str(part) for part in error['loc'][1:])}: {error['msg']}" for error in problem.errors()
+    ]
+    return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults))
+
+
+async def _too_large(request: Request, problem: Exception) -> Response:
+    return _answer(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(problem))
+
+
+async def _database(request: Request, problem: Exception) -> Response:
+    log.error("the database did not serve %s: %s", request.url.path, problem)
+    message = "The database does not answer right now. Try again in a moment; `protenders doctor` tells more."
+    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, message, {"Retry-After": "5"})
+
+
+async def _unexpected(request: Request, problem: Exception) -> Response:
+    log.error("unexpected error at %s %s", request.method, request.url.path, exc_info=problem)
+    return _answer(
+        request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here; the log has the details."
+    )

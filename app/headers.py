@@ -1,0 +1,97 @@
+"""What every response carries for the browser's safety, and how large a request may be."""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+MAX_BODY = 256 * 1024
+# What the durable engine and the SDK exchange has limits of its own, checked there.
+_OWN_LIMITS = ("/api/inngest", "/e/", "/fn/", "/v0/", "/v1/")
+
+
+class SecurityHeaders:
+    """Adds the security headers to every response; pages of accounts are never cached."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self._app = app
+        self._https = https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        private = scope["path"].startswith(("/admin", "/api/admin"))
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("content-security-policy", CONTENT_SECURITY_POLICY)
+                headers["x-content-type-options"] = "nosniff"
+                headers["referrer-policy"] = "same-origin"
+                headers["cross-origin-opener-policy"] = "same-origin"
+                headers["permissions-policy"] = "camera=(), geolocation=(), microphone=()"
+                if private:
+                    headers.setdefault("cache-control", "no-store")
+                if self._https:
+                    headers["strict-transport-security"] = "max-age=31536000"
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class BodyLimit:
+    """Refuses a request body above the limit with 413, by its declared length or while it arrives."""
+
+    def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http" or scope["path"].startswith(_OWN_LIMITS):
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._limit:
+            await _refuse(send, self._limit)
+            return
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise BodyTooLargeError(self._limit)
+            return message
+
+        await self._app(scope, counted, send)
+
+
+class BodyTooLargeError(Exception):
+    """More bytes arrived than a request may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(_too_large(limit))
+
+
+def _too_large(limit: int) -> str:
+    return f"The request is larger than {limit // 1024} KiB."
+
+
+async def _refuse(send: Send, limit: int) -> None:
+    body = ('{"error": "' + _too_large(limit) + '"}').encode()
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 413,
+            "headers": [(b"content-type", b"application/json"), (b"connection", b"close")],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})

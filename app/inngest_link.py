@@ -1,0 +1,119 @@
+"""How this app and whoever runs its functions know each other: keys, addresses, registration, the schedule."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import inngest
+
+from app.settings import Settings
+from engine import EngineConfig
+from engine.backoff import BASE
+from functions.client import make_client
+
+SYNC_EVENT = "tender/sync.requested"
+SLOT_SECONDS = 1800
+DEVELOPMENT_RETRY_SECONDS = 1.0
+
+
+def signing_key(settings: Settings) -> str | None:
+    """The key that invocations are signed with. The embedded engine in production has its own, from SECRET_KEY."""
+    if settings.inngest_signing_key is not None:
+        return settings.inngest_signing_key.get_secret_value()
+    if settings.engine_mode == "embedded" and settings.production:
+        return f"signkey-prod-{settings.derived_key('engine signing key')}"
+    return None
+
+
+def event_key(settings: Settings) -> str | None:
+    """The key that events are sent with; in production there always is one."""
+    if settings.inngest_event_key is not None:
+        return settings.inngest_event_key.get_secret_value()
+    if settings.engine_mode == "embedded" and settings.production:
+        return settings.derived_key("engine event key")
+    return None
+
+
+def api_origin(settings: Settings, own_url: str) -> str | None:
+    """Where events and API calls go; None leaves Inngest Cloud's own addresses to the SDK."""
+    if settings.engine_mode == "embedded":
+        return own_url
+    return settings.inngest_dev or settings.inngest_base_url
+
+
+def build_client(settings: Settings, own_url: str) -> inngest.Inngest:
+    """The SDK's client, fully told: nothing is left to be read from the environment."""
+    origin = api_origin(settings, own_url)
+    return make_client(
+        event_key=event_key(settings),
+        signing_key=signing_key(settings),
+        is_production=signing_key(settings) is not None and settings.inngest_dev is None,
+        api_base_url=origin,
+        event_api_base_url=origin,
+    )
+
+
+def engine_config(settings: Settings) -> EngineConfig:
+    """The embedded engine's configuration. Development needs no keys and does not wait long between retries."""
+    fallback = settings.inngest_signing_key_fallback
+    key = event_key(settings)
+    return EngineConfig(
+        signing_key=signing_key(settings),
+        signing_key_fallback=fallback.get_secret_value() if fallback else None,
+        event_keys=(key,) if key else (),
+        dev=not settings.production,
+        retry_base=settings.engine_retry_base or (BASE if settings.production else DEVELOPMENT_RETRY_SECONDS),
+    )
+
+
+def registration(
+    client: inngest.Inngest, functions: list[inngest.Function[Any]], url: str
+) -> tuple[str, str, list[dict[str, Any]]]:
+    """What the SDK would send to `/fn/register`: app name, URL and the functions' configurations."""
+    configs: list[dict[str, Any]] = []
+    for function in functions:
+        config = function.get_config(url)
+        for part in (config.main, config.on_failure):
+            if part is None:
+                continue
+            plain = part.to_dict()
+            if isinstance(plain, Exception):
+                raise plain
+            configs.append(_without_none(plain))
+    return client.app_id, url, configs
+
+
+def scheduler(client: inngest.Inngest, cron: str) -> inngest.Function[Any]:
+    """The embedded engine's clock for tender-sync: on SYNC_CRON it asks for a sync, once per half hour."""
+
+    @client.create_function(
+        fn_id="sync-schedule",
+        name="Ask for the scheduled sync",
+        retries=3,
+        trigger=inngest.TriggerCron(cron=cron),
+    )
+    def sync_schedule(ctx: inngest.ContextSync) -> str:
+        event = sync_event(datetime.fromtimestamp(ctx.event.ts / 1000, UTC))
+        ctx.step.send_event("request-sync", event)
+        return event.id
+
+    return sync_schedule
+
+
+def sync_event(moment: datetime) -> inngest.Event:
+    """The scheduled sync's event; its id is the half hour's, so that a repeat is no second sync."""
+    slot = datetime.fromtimestamp(moment.timestamp() // SLOT_SECONDS * SLOT_SECONDS, UTC)
+    return inngest.Event(
+        name=SYNC_EVENT,
+        id=f"scheduled-sync-{slot:%Y-%m-%dT%H:%MZ}",
+        data={"triggeredBy": "cron"},
+    )
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    return value

@@ -1,0 +1,74 @@
+"""The web app: one factory that puts routes, protection, headers and the runtime's life together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+from starlette.staticfiles import StaticFiles
+
+from app import errors, headers
+from app.api import routers as api_routers
+from app.auth.protection import guard
+from app.pages import routers as page_routers
+from app.runfile import RunFile, new_instance, published
+from app.runtime import Clock, Runtime, started, utc_now
+from app.settings import Settings, SourceChoice, load
+
+log = logging.getLogger("protenders.server")
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    source: SourceChoice | None = None,
+    instance: RunFile | None = None,
+    clock: Clock = utc_now,
+) -> FastAPI:
+    """The app. Its lifespan starts everything that it needs and stops it again; `app.state.runtime` is the result.
+
+    Without arguments (as `uvicorn --factory app.server:create_app` calls it) the settings come from the environment.
+    `instance.url` is the address under which this process reaches itself.
+    """
+    chosen = settings or load()
+    this = instance or new_instance(chosen.app_url or DEFAULT_URL)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with started(chosen, instance=this, asked_source=source, clock=clock) as runtime:
+            app.state.runtime = runtime
+            attach(app, runtime)
+            with published(chosen.home, this):
+                yield
+
+    app = FastAPI(
+        title="ProTenders",
+        description="South Africa's public tenders, and the administration of their sync.",
+        version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        dependencies=[Depends(guard)],
+    )
+    app.add_middleware(headers.SecurityHeaders, https=chosen.production)
+    app.add_middleware(headers.BodyLimit)
+    errors.install(app)
+    for router in (*api_routers(), *page_routers()):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app
+
+
+def attach(app: FastAPI, runtime: Runtime) -> None:
+    """Adds the routes that only a started runtime has: the SDK's endpoint, and the embedded engine's."""
+    app.router.routes.extend(
+        route for route in runtime.endpoint.routes if getattr(route, "path", "") == "/api/inngest"
+    )
+    if runtime.durable is not None:
+        app.include_router(runtime.durable.router)

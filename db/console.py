@@ -1,0 +1,167 @@
+"""Reads for the admin console that span aggregates. Each is one statement; nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from db.jobs_tables import ACTIVE, job_effects, jobs
+from db.tables import tender_ids, tenders, upstream_hosts
+
+SYNC_TYPE = "DELTA_SYNC"
+_GOOD = ("SUCCESS", "PARTIAL")
+
+
+@dataclass(frozen=True)
+class SyncFacts:
+    """How tender-sync has been doing."""
+
+    last_complete_at: datetime | None
+    last_status: str | None
+    last_error: str | None
+    last_finished_at: datetime | None
+    running_since: datetime | None
+    heartbeat_at: datetime | None
+
+
+def sync_facts(connection: sa.Connection) -> SyncFacts:
+    """The newest complete, ended and running sync."""
+    of_sync = jobs.c.type == SYNC_TYPE
+    complete = (
+        sa.select(sa.func.max(jobs.c.finished_at)).where(of_sync, jobs.c.status.in_(_GOOD)).scalar_subquery()
+    )
+    last = (
+        sa.select(jobs.c.status, jobs.c.error_message, jobs.c.finished_at)
+        .where(of_sync, jobs.c.status.not_in((*ACTIVE, "SKIPPED")))
+        .order_by(jobs.c.started_at.desc())
+        .limit(1)
+        .subquery()
+    )
+    running = (
+        sa.select(jobs.c.started_at, jobs.c.heartbeat_at)
+        .where(of_sync, jobs.c.status.in_(ACTIVE))
+        .order_by(jobs.c.started_at.desc())
+        .limit(1)
+        .subquery()
+    )
+    one = sa.select(sa.literal(1).label("one")).subquery()
+    row = connection.execute(
+        sa.select(
+            complete,
+            last.c.status,
+            last.c.error_message,
+            last.c.finished_at,
+            running.c.started_at,
+            running.c.heartbeat_at,
+        ).select_from(one.outerjoin(last, sa.true()).outerjoin(running, sa.true()))
+    ).one()
+    return SyncFacts(*row)
+
+
+def hosts(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+    """Every government host that was ever asked, with how it answers."""
+    return connection.execute(sa.select(upstream_hosts).order_by(upstream_hosts.c.host)).all()
+
+
+def missing_counts(connection: sa.Connection) -> tuple[int, int]:
+    """Expected tenders that are not there at all, and those shown from the portal until their release comes."""
+    ids = tender_ids.c
+    row = connection.execute(
+        sa.select(sa.func.count().filter(~ids.is_present), sa.func.count().filter(ids.is_present)).where(
+            ids.is_expected, ids.state != "known"
+        )
+    ).one()
+    return row[0], row[1]
+
+
+def enrichment_counts(connection: sa.Connection) -> dict[str, int]:
+    """Tenders by enrichment status."""
+    rows = connection.execute(
+        sa.select(tenders.c.enrichment_status, sa.func.count()).group_by(tenders.c.enrichment_status)
+    )
+    counts = dict.fromkeys(("pending", "enriched", "not_listed", "failed"), 0)
+    return counts | {str(row[0]): int(row[1]) for row in rows}
+
+
+def enrichment_reasons(connection: sa.Connection, *, limit: int = 10) -> Sequence[sa.Row[Any]]:
+    """Why tenders are not enriched: status, reason, how many, the earliest next try."""
+    return connection.execute(
+        sa.select(
+            tenders.c.enrichment_status,
+            sa.func.coalesce(tenders.c.enrichment_error, "not tried yet").label("reason"),
+            sa.func.count().label("tenders"),
+            sa.func.min(tenders.c.enrichment_next_at).label("next_at"),
+        )
+        .where(tenders.c.enrichment_status != "enriched")
+        .group_by(tenders.c.enrichment_status, sa.text("2"))
+        .order_by(sa.text("3 DESC"))
+        .limit(limit)
+    ).all()
+
+
+def active_digest(connection: sa.Connection) -> tuple[tuple[str, str, datetime], ...]:
+    """The running jobs with their last sign of life: the one cheap query behind all live pages."""
+    rows = connection.execute(
+        sa.select(jobs.c.id, jobs.c.status, jobs.c.heartbeat_at)
+        .where(jobs.c.status.in_([sa.literal_column(f"'{status}'") for status in ACTIVE]))
+        .order_by(jobs.c.id)
+    )
+    return tuple((row[0], row[1], row[2]) for row in rows)
+
+
+def newest_job(connection: sa.Connection) -> str | None:
+    """The id of the job that started last."""
+    return connection.execute(
+        sa.select(jobs.c.id).order_by(jobs.c.started_at.desc(), jobs.c.id.desc()).limit(1)
+    ).scalar()
+
+
+def jobs_of_event(connection: sa.Connection, event_id: str) -> Sequence[sa.Row[Any]]:
+    """Id and status of the jobs that an event started."""
+    return connection.execute(
+        sa.select(jobs.c.id, jobs.c.status).where(jobs.c.event_id == event_id).order_by(jobs.c.started_at)
+    ).all()
+
+
+def days_of_jobs(connection: sa.Connection, *, now: datetime, days: int = 7) -> Sequence[sa.Row[Any]]:
+    """Jobs by South African day and status, newest day last."""
+    day = sa.func.date(sa.func.timezone("Africa/Johannesburg", jobs.c.started_at)).label("day")
+    return connection.execute(
+        sa.select(day, jobs.c.status, sa.func.count().label("jobs"))
+        .where(jobs.c.started_at >= now - timedelta(days=days))
+        .group_by(day, jobs.c.status)
+        .order_by(day)
+    ).all()
+
+
+def added_per_day(connection: sa.Connection, *, now: datetime, days: int = 14) -> Sequence[sa.Row[Any]]:
+    """New and changed tenders by South African day of the job."""
+    day = sa.func.date(sa.func.timezone("Africa/Johannesburg", jobs.c.started_at)).label("day")
+    return connection.execute(
+        sa.select(
+            day,
+            sa.func.coalesce(sa.func.sum(job_effects.c.added), 0).label("added"),
+            sa.func.coalesce(sa.func.sum(job_effects.c.updated), 0).label("updated"),
+        )
+        .join(job_effects, job_effects.c.job_id == jobs.c.id)
+        .where(jobs.c.started_at >= now - timedelta(days=days))
+        .group_by(day)
+        .order_by(day)
+    ).all()
+
+
+def status_counts(connection: sa.Connection) -> dict[str, int]:
+    """All jobs by status."""
+    return {
+        str(row[0]): int(row[1])
+        for row in connection.execute(sa.select(jobs.c.status, sa.func.count()).group_by(jobs.c.status))
+    }
+
+
+def job_types(connection: sa.Connection) -> Sequence[str]:
+    """The types of job that there are."""
+    return connection.execute(sa.select(jobs.c.type).distinct().order_by(jobs.c.type)).scalars().all()
