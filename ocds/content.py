@@ -2,11 +2,10 @@
 
 import hashlib
 import json
+from decimal import Decimal
 from typing import Any
 
 import orjson
-
-_WHOLE = 2**53  # beyond it a float no longer stands for one integer
 
 
 def content_hash(raw: object) -> bytes:
@@ -43,9 +42,7 @@ def _has_float(raw: object) -> bool:
 
 
 def _canonical_parts(raw: object) -> list[bytes]:
-    """The same without a limit of depth: an explicit stack of values and of punctuation still to be
-    written.
-    """
+    """The same without a limit of depth, by a stack of values and of punctuation still to be written."""
     parts: list[bytes] = []
     stack: list[Any] = [raw]
     while stack:
@@ -54,14 +51,11 @@ def _canonical_parts(raw: object) -> list[bytes]:
             parts.append(value)
         elif isinstance(value, dict):
             stack.append(b"}")
-            members = sorted(
-                ((_text(key), member) for key, member in value.items()), reverse=True, key=_first
-            )
-            for position, (key, member) in enumerate(members, start=1):
-                stack += (member, key + b":", b"," if position < len(members) else b"{")
-            if not members:
+            for position, name in enumerate(sorted(value, reverse=True), start=1):
+                stack += (value[name], _text(name) + b":", b"," if position < len(value) else b"{")
+            if not value:
                 stack.append(b"{")
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, list):
             stack.append(b"]")
             for position, member in enumerate(reversed(value), start=1):
                 stack += (member, b"," if position < len(value) else b"[")
@@ -72,19 +66,15 @@ def _canonical_parts(raw: object) -> list[bytes]:
     return parts
 
 
-def _first(member: tuple[bytes, Any]) -> bytes:
-    return member[0]
-
-
 def _text(value: object) -> bytes:
-    return orjson.dumps(str(value).encode("utf-8", "surrogatepass").decode("utf-8", "replace"))
+    return orjson.dumps(str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def _scalar(value: object) -> bytes:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, float):
-        if value.is_integer() and abs(value) < _WHOLE:
-            return b"%d" % int(value)
+        if value.is_integer():
+            return b"%d" % int(Decimal(repr(value)))  # 1e23 is meant, not the double next to it
         return orjson.dumps(value)
     return json.dumps(value).encode()
