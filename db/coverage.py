@@ -115,6 +115,11 @@ def advance(conn: sa.Connection, start: date, *, now: datetime, job_id: str) -> 
     return sync_state.advance_cursor(conn, cursor, now=now, job_id=job_id)
 
 
+def due_for_background(conn: sa.Connection, *, now: datetime) -> int:
+    """How much a background run would find to do: releases to fetch and tenders to enrich."""
+    return int(conn.execute(_DUE_FOR_BACKGROUND, {"now": now}).scalar_one())
+
+
 def incomplete_days(conn: sa.Connection, *, due_by: datetime | None = None) -> list[date]:
     """The days that were asked for and are not proven complete; with `due_by`, those to be walked again by then."""
     return list(
@@ -125,6 +130,15 @@ def incomplete_days(conn: sa.Connection, *, due_by: datetime | None = None) -> l
                 " ORDER BY day"
             ),
             {"due": due_by},
+        ).scalars()
+    )
+
+
+def asked_since(conn: sa.Connection, cursor: date) -> set[date]:
+    """The days after the cursor that some sync has asked the list for, in vain or not."""
+    return set(
+        conn.execute(
+            sa.text("SELECT day FROM coverage_days WHERE day > :cursor"), {"cursor": cursor}
         ).scalars()
     )
 
@@ -220,13 +234,22 @@ _OPEN_COUNTS = sa.text(
     """
 )
 
+_DUE_FOR_BACKGROUND = sa.text(
+    """
+    SELECT
+        (SELECT count(*) FROM tender_ids
+        WHERE is_expected AND (state <> 'known' OR NOT is_present) AND state <> 'failing')
+        + (SELECT count(*) FROM tenders WHERE enrichment_status = 'pending' AND enrichment_next_at <= :now)
+    """
+)
+
 _JUDGE = sa.text(
     """
     WITH looked AS (
         SELECT max(fetched_at) AS at FROM portal_snapshots WHERE bucket = :bucket AND accepted
     ), judged AS (
         SELECT d.day,
-            (d.day + 1)::timestamp AT TIME ZONE '+02:00' AS over,
+            (d.day + 1)::timestamp AT TIME ZONE INTERVAL '+02:00' AS over,
             d.listed_at,
             looked.at AS looked_at,
             (SELECT count(*) FROM tender_ids AS i

@@ -268,8 +268,8 @@ def close(
 
 def last_error(conn: sa.Connection, job_id: str) -> dict[str, str] | None:
     """The error of the job's last failed step, or None."""
-    row = conn.execute(
-        sa.select(job_steps.c.error_kind, job_steps.c.error_name, job_steps.c.error_message)
+    row: sa.Row[Any] | None = conn.execute(
+        sa.select(job_steps)
         .where(job_steps.c.job_id == job_id, job_steps.c.status.in_(("FAILED", "RETRYING")))
         .order_by(job_steps.c.finished_at.desc().nulls_last())
         .limit(1)

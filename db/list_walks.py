@@ -14,7 +14,7 @@ from db.tables import list_walks
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """`position` counts the list's rows that lie behind; `barren` the last pages without a new tender."""
+    """`position` counts the list's rows that lie behind; `barren` those of them since the last new tender."""
 
     position: int
     page_size: int

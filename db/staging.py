@@ -35,8 +35,10 @@ class Source:
 
     n: int
     release: Any
+    release_hash: bytes | None
     release_fetched_at: datetime | None
     row: Any
+    row_hash: bytes | None
     was_enriched: bool
     was_published: bool
     attempts: int
@@ -64,20 +66,55 @@ def stage(conn: sa.Connection, job_id: str, releases: Iterable[FetchedRelease]) 
     )
 
 
-def plan(conn: sa.Connection, job_id: str, *, batch_size: int, limit: int, now: datetime) -> dict[str, int]:
-    """Note every tender that this job has to make anew, and which of them it enriches in which batch.
+def plan_changes(
+    conn: sa.Connection, job_id: str, *, batch_size: int, limit: int, now: datetime
+) -> dict[str, int]:
+    """Plan what a sync makes anew: what it staged, what the portal changed, and what is due for enrichment.
 
-    Those whose enrichment is due longest come first. Tenders without a release are made of their portal row
-    alone and are in no batch: they count as `from_row`.
+    Those whose enrichment is due longest come first. A tender without a release is made of its portal row
+    alone and is in no batch.
     """
+    return _plan(conn, _CHANGES, job_id=job_id, size=batch_size, limit=limit, now=now)
+
+
+def plan_pending(
+    conn: sa.Connection,
+    job_id: str,
+    *,
+    batch_size: int,
+    limit: int,
+    first: date | None,
+    last: date | None,
+    now: datetime,
+) -> dict[str, int]:
+    """Plan the enrichment of what is not enriched and was published in these days, whenever it is due.
+
+    Without days: of what is due by now.
+    """
+    return _plan(
+        conn, _PENDING, job_id=job_id, size=batch_size, limit=limit, first=first, last=last, now=now
+    )
+
+
+def plan_one(conn: sa.Connection, job_id: str, ocid: str) -> dict[str, int]:
+    """Plan to make one tender anew."""
+    return _plan(conn, _ONE, job_id=job_id, size=1, limit=1, ocid=ocid)
+
+
+def _plan(conn: sa.Connection, wanted: str, *, job_id: str, **given: Any) -> dict[str, int]:
     conn.execute(sa.text("DELETE FROM job_tenders WHERE job_id = :job_id"), {"job_id": job_id})
-    conn.execute(_PLAN, {"job_id": job_id, "size": batch_size, "limit": limit, "now": now})
+    conn.execute(sa.text(_PLAN.format(wanted=wanted)), {"job_id": job_id, **given})
     row = conn.execute(_PLANNED, {"job_id": job_id}).one()
     return {"tenders": row.tenders, "batched": row.batched, "batches": row.batches}
 
 
+def planned(conn: sa.Connection, job_id: str) -> int:
+    """How many tenders the job has to make."""
+    return int(conn.execute(_PLANNED, {"job_id": job_id}).one().tenders)
+
+
 def sources(conn: sa.Connection, job_id: str, *, batch: int | None, after: int, limit: int) -> list[Source]:
-    """The next tenders of a batch (None: of no batch) that are not made yet, in the order of their numbers."""
+    """The next tenders of a batch, or (None) those of any batch that are not made, by their numbers."""
     rows = conn.execute(_SOURCES, {"job_id": job_id, "batch": batch, "after": after, "limit": limit})
     return [_source(row) for row in rows]
 
@@ -126,7 +163,9 @@ def _source(row: sa.Row[Any]) -> Source:
     return Source(
         n=row.n,
         release=bodies.exact(row.release, row.release_exact),
+        release_hash=row.release_hash,
         release_fetched_at=row.release_fetched_at,
+        row_hash=row.row_hash,
         row=bodies.exact(row.portal, row.portal_exact),
         was_enriched=row.was_enriched,
         was_published=row.was_published,
@@ -150,17 +189,30 @@ _STAGE = sa.text(
     """
 )
 
-_PLAN = sa.text(
-    """
-    WITH wanted AS (
-        SELECT n FROM staged_releases WHERE job_id = :job_id
-        UNION
-        SELECT n FROM portal_rows WHERE saved_hash IS DISTINCT FROM row_hash
-        UNION
-        (SELECT n FROM tenders
-        WHERE enrichment_status <> 'enriched' AND enrichment_next_at <= :now
-        ORDER BY enrichment_next_at, n LIMIT :limit)
-    ), ranked AS (
+_CHANGES = """
+    SELECT n FROM staged_releases WHERE job_id = :job_id
+    UNION
+    SELECT n FROM portal_rows WHERE saved_hash IS DISTINCT FROM row_hash
+    UNION
+    (SELECT n FROM tenders
+    WHERE enrichment_status <> 'enriched' AND enrichment_next_at <= :now
+    ORDER BY enrichment_next_at, n LIMIT :limit)
+"""
+
+_PENDING = """
+    SELECT n FROM tenders
+    WHERE enrichment_status <> 'enriched' AND CASE
+        WHEN CAST(:first AS date) IS NULL THEN enrichment_next_at <= :now
+        ELSE published_at >= CAST(:first AS date)::timestamp AT TIME ZONE INTERVAL '+02:00'
+            AND published_at < (CAST(:last AS date) + 1)::timestamp AT TIME ZONE INTERVAL '+02:00'
+    END
+    ORDER BY enrichment_next_at, n LIMIT :limit
+"""
+
+_ONE = "SELECT n FROM tender_ids WHERE ocid = :ocid"
+
+_PLAN = """
+    WITH wanted AS ({wanted}), ranked AS (
         SELECT w.n, r.n IS NOT NULL OR t.release_hash IS NOT NULL AS has_release,
             row_number() OVER (
                 PARTITION BY r.n IS NOT NULL OR t.release_hash IS NOT NULL
@@ -174,8 +226,7 @@ _PLAN = sa.text(
     SELECT :job_id, n,
         CASE WHEN has_release AND place <= :limit THEN (place - 1) / CAST(:size AS bigint) + 1 END
     FROM ranked
-    """
-)
+"""
 
 _PLANNED = sa.text(
     """
@@ -185,7 +236,7 @@ _PLANNED = sa.text(
 )
 
 _SOURCE_COLUMNS = """
-    p.body AS portal, p.body_exact AS portal_exact,
+    p.body AS portal, p.body_exact AS portal_exact, p.row_hash,
     coalesce(t.enrichment_status = 'enriched', false) AS was_enriched,
     coalesce(t.is_published, false) AS was_published,
     coalesce(t.enrichment_attempts, 0) AS attempts
@@ -196,6 +247,7 @@ _SOURCES = sa.text(
     SELECT j.n,
         coalesce(s.body, r.body) AS release,
         CASE WHEN s.n IS NULL THEN r.body_exact ELSE s.body_exact END AS release_exact,
+        coalesce(s.content_hash, t.release_hash) AS release_hash,
         coalesce(s.fetched_at, t.release_fetched_at) AS release_fetched_at,
         {_SOURCE_COLUMNS}
     FROM job_tenders AS j
@@ -203,7 +255,10 @@ _SOURCES = sa.text(
     LEFT JOIN tenders AS t ON t.n = j.n
     LEFT JOIN releases AS r ON s.n IS NULL AND r.ocid = t.ocid AND r.content_hash = t.release_hash
     LEFT JOIN portal_rows AS p ON p.n = j.n
-    WHERE j.job_id = :job_id AND j.batch IS NOT DISTINCT FROM :batch AND j.n > :after
+    WHERE j.job_id = :job_id AND j.n > :after AND CASE
+        WHEN CAST(:batch AS integer) IS NOT NULL THEN j.batch = :batch
+        ELSE NOT EXISTS (SELECT FROM staged_tenders AS m WHERE m.job_id = j.job_id AND m.n = j.n)
+    END
     ORDER BY j.n
     LIMIT :limit
     """  # noqa: S608 - constants
@@ -211,7 +266,8 @@ _SOURCES = sa.text(
 
 _SOURCES_OF = sa.text(
     f"""
-    SELECT i.n, r.body AS release, r.body_exact AS release_exact, t.release_fetched_at, {_SOURCE_COLUMNS}
+    SELECT i.n, r.body AS release, r.body_exact AS release_exact, t.release_hash, t.release_fetched_at,
+        {_SOURCE_COLUMNS}
     FROM unnest(CAST(:numbers AS bigint[])) AS i (n)
     LEFT JOIN tenders AS t ON t.n = i.n
     LEFT JOIN releases AS r ON r.ocid = t.ocid AND r.content_hash = t.release_hash

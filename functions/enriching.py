@@ -1,0 +1,137 @@
+"""Enrichment and saving as steps: plan what to make, make it batch by batch, save it as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import inngest
+
+from db import coverage, jobs, portal_rows, saving, staging
+from functions.making import Rules, make
+from functions.recorder import Body, Json, Recorder, Step
+
+_CHUNK = 250
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a job enriches: at most so many, whether at all, and whether publication waits for it."""
+
+    limit: int
+    require: bool = False
+
+
+def configure_changes(manner: Manner) -> Body:
+    """Step `configure-enrichment` of a sync: what it found, what the portal changed, and what is due."""
+
+    def configure(step: Step) -> Json:
+        limits = step.resources.limits
+        with step.resources.engine.begin() as conn:
+            return staging.plan_changes(
+                conn,
+                step.job_id,
+                batch_size=limits.enrichment_batch,
+                limit=manner.limit if limits.enable_enrichment else 0,
+                now=step.resources.clock(),
+            )
+
+    return configure
+
+
+def configure_pending(manner: Manner, *, first: date | None, last: date | None) -> Body:
+    """Step `configure-enrichment` of a job that enriches what is not enriched yet."""
+
+    def configure(step: Step) -> Json:
+        limits = step.resources.limits
+        with step.resources.engine.begin() as conn:
+            return staging.plan_pending(
+                conn,
+                step.job_id,
+                batch_size=limits.enrichment_batch,
+                limit=manner.limit if limits.enable_enrichment else 0,
+                first=first,
+                last=last,
+                now=step.resources.clock(),
+            )
+
+    return configure
+
+
+def enrich(run: Recorder, plan: Json, manner: Manner) -> Json:
+    """Steps `enrich-tenders-<n>`, side by side. A batch that fails for good is saved without being enriched."""
+    steps = {
+        f"enrich-tenders-{batch}": _enrich_batch(batch, manner) for batch in range(1, plan["batches"] + 1)
+    }
+    problems: list[str] = []
+    made = 0
+    for outcome in run.parallel(steps) if steps else ():
+        if isinstance(outcome, inngest.StepError):
+            problems.append(f"a batch could not be enriched: {outcome.message}")
+        else:
+            made += outcome["made"]
+    return {"made": made, "problems": problems}
+
+
+def _enrich_batch(batch: int, manner: Manner) -> Body:
+    def enrich_batch(step: Step) -> Json:
+        return {"made": _make_all(step, manner, batch=batch, enriched=True)}
+
+    return enrich_batch
+
+
+def save_to_database(manner: Manner) -> Callable[[Step], Json]:
+    """Step `save-to-database`: make what is in no finished batch, then save all of it, a portion at a time."""
+
+    def save(step: Step) -> Json:
+        resources, limits = step.resources, step.resources.limits
+        _make_all(step, manner, batch=None, enriched=False)
+        with resources.engine.begin() as conn:
+            planned = staging.planned(conn, step.job_id)
+            jobs.add_effect(conn, step.job_id, step.name, processed=planned)
+        while True:
+            step.beat()
+            with resources.engine.begin() as conn:
+                saved = saving.save_staged(
+                    conn,
+                    job_id=step.job_id,
+                    step=step.name,
+                    limit=limits.save_batch,
+                    now=resources.clock(),
+                )
+            if saved is None:
+                break
+        with resources.engine.begin() as conn:
+            counts = jobs.effects(conn, step.job_id)
+            staging.discard(conn, step.job_id)
+        return {name: counts[name] for name in ("added", "updated", "enriched")}
+
+    return save
+
+
+def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) -> int:
+    resources = step.resources
+    with resources.engine.begin() as conn:
+        portal_read = portal_rows.last_accepted(conn, coverage.OPEN_BUCKET) is not None
+    made, after = 0, 0
+    while True:
+        step.beat()
+        rules = Rules(
+            now=resources.clock(),
+            enrich=enriched,
+            held_back="over the limit of this run"
+            if resources.limits.enable_enrichment
+            else "enrichment is switched off",
+            portal_read=portal_read,
+            require_enrichment=manner.require,
+        )
+        with resources.engine.begin() as conn:
+            sources = staging.sources(conn, step.job_id, batch=batch, after=after, limit=_CHUNK)
+        if not sources:
+            return made
+        tenders = [make(source, rules) for source in sources]
+        with resources.engine.begin() as conn:
+            staging.put_tenders(conn, step.job_id, tenders, batch=batch)
+        made += len(tenders)
+        after = sources[-1].n

@@ -1,0 +1,208 @@
+"""The recorder: one thin layer around every step that keeps the job log true under any engine.
+
+It notes each attempt's start, end and error, shows that the job is alive, and asks before every step (and, in long
+steps, every few seconds) whether somebody wants the job to stop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+import inngest
+from ulid import ULID
+
+from db import job_steps, jobs
+from functions.events import InvalidEvent, Request, parse
+from functions.failures import describe
+from functions.resources import Resources
+from ocds.errors import UpstreamError
+
+R = TypeVar("R", bound=Request)
+Json = dict[str, Any]
+
+_BEAT_SECONDS = 5.0
+_EXCERPT_KEYS = 20
+
+
+class JobStopped(inngest.NonRetriableError):
+    """The job was asked to stop, or has ended already: the run ends here, without retries."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What the log calls a function's jobs, and how the recorder judges an attempt to be the last."""
+
+    function_id: str
+    type: str
+    retries: int
+    exclusive: bool = False
+
+
+class Step:
+    """What a step's body gets: its resources, the job's id, the attempt's number, and a way to show life."""
+
+    def __init__(self, resources: Resources, job_id: str, name: str, attempt: int) -> None:
+        self.resources = resources
+        self.job_id = job_id
+        self.name = name
+        self.attempt = attempt
+        self._beaten = time.monotonic()
+
+    def beat(self) -> None:
+        """Show that the job is alive, at most every few seconds; raises JobStopped when it is to stop."""
+        if time.monotonic() - self._beaten < _BEAT_SECONDS:
+            return
+        self._beaten = time.monotonic()
+        _go_on(self.resources, self.job_id)
+
+    def progress(self, **progress: Any) -> None:
+        """Say how far the job is."""
+        with self.resources.engine.begin() as conn:
+            jobs.set_progress(conn, self.job_id, progress, now=self.resources.clock())
+
+
+Body = Callable[[Step], Json]
+
+
+class Recorder:
+    """The recorder of one run. Its methods are called from the function's body, in the same order every time."""
+
+    def __init__(self, ctx: inngest.ContextSync, resources: Resources, kind: Kind) -> None:
+        self.ctx = ctx
+        self.resources = resources
+        self.kind = kind
+        self.job_id = ""
+
+    def open(self, model: type[R], *, continuing: str | None = None) -> tuple[R, bool]:
+        """Step `create-job-log`: open the job of this run. Returns the event's data, and whether to go on.
+
+        Data that cannot be used makes the job a FAILED one of kind DATA and ends the run without retries.
+        A job that would run beside another one of its kind is recorded as SKIPPED and does not go on.
+        """
+        opened = self.ctx.step.run("create-job-log", self._open, model, continuing)
+        self.job_id = opened["jobId"]
+        return parse(model, self.ctx.event), opened["status"] != "SKIPPED"
+
+    def step(self, name: str, body: Body) -> Json:
+        """Run a recorded step; what it returns must be small JSON."""
+        return self.ctx.step.run(name, self._recorded, name, body)
+
+    def parallel(self, steps: Mapping[str, Body]) -> list[Json | inngest.StepError]:
+        """Run recorded steps side by side; one that failed for good gives its error instead of its output.
+
+        One step alone is simply run, which costs no planning request.
+        """
+        if len(steps) == 1:
+            return [self._or_error(name, body) for name, body in steps.items()]
+        # An error must not leave the group: the engine still asks for its other steps.
+        calls = tuple(partial(self._or_error, name, body) for name, body in steps.items())
+        return list(self.ctx.group.parallel(calls))
+
+    def _or_error(self, name: str, body: Body) -> Json | inngest.StepError:
+        try:
+            return self.step(name, body)
+        except inngest.StepError as error:
+            return error
+
+    def _open(self, model: type[R], continuing: str | None) -> Json:
+        resources, event = self.resources, self.ctx.event
+        now = resources.clock()
+        fault: InvalidEvent | None = None
+        request: Request | None = None
+        try:
+            request = parse(model, event)
+        except InvalidEvent as problem:
+            fault = problem
+        with resources.engine.begin() as conn:
+            if continuing is not None:
+                jobs.continue_in(conn, continuing, run_id=self.ctx.run_id, now=now)
+            created = jobs.create(
+                conn,
+                job_id=str(ULID.from_datetime(now)),
+                type=self.kind.type,
+                function_id=self.kind.function_id,
+                run_id=self.ctx.run_id,
+                event_id=event.id or None,
+                source=resources.source,
+                triggered_by=_triggered_by(event, request),
+                actor=request.admin_user_id if request else None,
+                parameters={name: value for name, value in event.data.items() if name != "_inngest"},
+                now=now,
+                exclusive=self.kind.exclusive and fault is None,
+            )
+            self._note(conn, created.id, "create-job-log", output={"status": created.status})
+            if fault is not None:
+                jobs.close(conn, created.id, "FAILED", now=resources.clock(), error=describe(fault))
+        if fault is not None:
+            raise inngest.NonRetriableError(str(fault)) from fault
+        return {"jobId": created.id, "status": created.status, "blockedBy": created.blocked_by}
+
+    def _note(self, conn: Any, job_id: str, name: str, *, output: Json) -> None:
+        now = self.resources.clock()
+        job_steps.start(conn, job_id, run_id=self.ctx.run_id, name=name, now=now)
+        job_steps.finish(conn, job_id, run_id=self.ctx.run_id, name=name, output=output, now=now)
+
+    def _recorded(self, name: str, body: Body) -> Json:
+        resources, job_id = self.resources, self.job_id
+        at = {"run_id": self.ctx.run_id, "name": name}
+        _go_on(resources, job_id)
+        with resources.engine.begin() as conn:
+            attempt = job_steps.start(conn, job_id, **at, now=resources.clock())
+            jobs.set_status(conn, job_id, "RUNNING", now=resources.clock())
+        try:
+            output = body(Step(resources, job_id, name, attempt))
+        except JobStopped:
+            raise
+        except Exception as error:
+            last = self.ctx.attempt >= self.kind.retries or isinstance(error, inngest.NonRetriableError)
+            with resources.engine.begin() as conn:
+                status = "FAILED" if last else "RETRYING"
+                job_steps.fail(
+                    conn, job_id, **at, status=status, error=describe(error), now=resources.clock()
+                )
+                if not last:
+                    jobs.set_status(conn, job_id, "RETRYING", now=resources.clock())
+            if isinstance(error, UpstreamError) and error.retry_after is not None and not last:
+                wait = timedelta(seconds=error.retry_after)
+                raise inngest.RetryAfterError(str(error), wait) from error
+            raise
+        with resources.engine.begin() as conn:
+            job_steps.finish(conn, job_id, **at, output=_excerpt(output), now=resources.clock())
+        return output
+
+
+def _go_on(resources: Resources, job_id: str) -> None:
+    """Beat; raise JobStopped when the job was asked to stop or has ended."""
+    with resources.engine.begin() as conn:
+        now = resources.clock()
+        status = jobs.beat(conn, job_id, now=now)
+        if status == "CRASHED":
+            jobs.revive(conn, job_id, now=now)
+            return
+        if status == "CANCELLING":
+            jobs.close(conn, job_id, "CANCELLED", now=now, note="cancelled on request")
+    if status == "CANCELLING":
+        message = f"job {job_id} was cancelled on request"
+        raise JobStopped(message, quiet=True)
+    if status not in jobs.ACTIVE:
+        message = f"job {job_id} has already ended: {status}"
+        raise JobStopped(message, quiet=True)
+
+
+def _triggered_by(event: inngest.Event, request: Request | None) -> str:
+    if event.name == "inngest/scheduled.timer":
+        return "cron"
+    return str(getattr(request, "triggered_by", "manual"))
+
+
+def _excerpt(output: Json) -> Json:
+    """The step's output for people: long lists become their length."""
+    return {
+        key: len(value) if isinstance(value, list) and len(value) > 10 else value
+        for key, value in list(output.items())[:_EXCERPT_KEYS]
+    }

@@ -1,0 +1,52 @@
+"""What the functions work with. Made once, at the edge; a test makes the same functions with other resources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
+
+from enrichment.client import PortalClient
+from ocds.client import OcdsClient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much one run takes on, and in which portions."""
+
+    enable_enrichment: bool = True
+    max_enrichment_per_run: int = 300
+    max_release_fetch_per_run: int = 300
+    # Days before the cursor that are listed again: the list is lossy, and a tender can be re-dated.
+    overlap_days: int = 1
+    first_sync_days: int = 14
+    window_days: int = 3
+    list_page_size: int = 50
+    # The list shows empty pages in the middle: only so many pages in a row without a new tender are its end.
+    barren_pages: int = 3
+    release_batch: int = 100
+    enrichment_batch: int = 250
+    save_batch: int = 2000
+    # Unknown identifiers that a routine run probes around the highest known one.
+    frontier_above: int = 5
+    frontier_below: int = 200
+    frontier_probes: int = 25
+    # A long history goes on in a new run before any engine's limit on steps.
+    history_steps_per_run: int = 400
+    history_batch: int = 100
+    jobs_kept_days: int = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """Database, sources, limits and clock. `clock` gives an aware instant; it is only asked inside steps."""
+
+    engine: sa.Engine
+    ocds: OcdsClient
+    portal: PortalClient
+    clock: Callable[[], datetime]
+    source: Literal["live", "replay"] = "live"
+    limits: Limits = field(default_factory=Limits)
