@@ -20,6 +20,7 @@ _PLACEHOLDER_LOCAL = frozenset(
 _PLACEHOLDER_DOMAIN = re.compile(
     r"(?:na|none|nil|test|tba|xxx|abc|email|example|domain|noemail)\.(?:com|co\.za|gov\.za|org|net|za)"
 )
+_PLAIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*", re.ASCII)
 _LONGEST = 500
 _NUMBER_BREAK = re.compile(
     r"\s*(?:[;,|]|\bor\b|\band\b|&|/|(?:\bext(?:ension)?\b|\bx(?=\s*\d)))\s*", re.IGNORECASE
@@ -42,11 +43,29 @@ def email_of(text: str | None) -> str | None:
         local, _, domain = candidate.strip(_JUNK).partition("@")
         if local.lower() in _PLACEHOLDER_LOCAL or _PLACEHOLDER_DOMAIN.fullmatch(domain.lower()):
             continue
-        try:
-            return validate_email(f"{local}@{domain}", check_deliverability=False).normalized
-        except EmailNotValidError:
-            continue
+        address = _validated(local, domain)
+        if address:
+            return address
     return None
+
+
+def _validated(local: str, domain: str) -> str | None:
+    """The address as email-validator writes it. Domains repeat, so a plain local part needs its domain checked once."""
+    if _PLAIN_LOCAL.fullmatch(local) and len(local) <= 64:
+        known = _domain(domain)
+        return f"{local}@{known}" if known and len(local) + len(known) < 254 else None
+    try:
+        return validate_email(f"{local}@{domain}", check_deliverability=False).normalized
+    except EmailNotValidError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _domain(domain: str) -> str | None:
+    try:
+        return validate_email(f"a@{domain}", check_deliverability=False).domain
+    except EmailNotValidError:
+        return None
 
 
 @lru_cache(maxsize=16384)

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from enrichment.gazetteer import Municipality, Town, gazetteer, key
+from enrichment.gazetteer import COMMON_WORDS, Municipality, Town, gazetteer, key
 from enrichment.province import NATIONAL, province_of
 
 _SPACED_DASH = re.compile(r"\s+[-–—]\s*|\s*[-–—]\s+")
@@ -20,15 +20,6 @@ _STREET = frozenset(
     " building bldg house mall centre center tower towers park hospital school airport station depot route".split()
 )
 _LONGEST_NAME = 4  # words
-_COMMON_WORDS = frozenset(
-    "george reitz vrede hope glen stella hilton douglas bedford adelaide aberdeen franklin richmond wellington campbell"
-    " churchill virginia strand rhodes memel warden alice harding kestell robertson stanford napier darling kenton berlin"
-    " hamburg balfour seymour elim eldorado apel northam waterval driefontein tonga settlers radium wilge kendal komati"
-    " arnot derby stella phoenix inanda kloof ashley point gardens central protea florida discovery horizon springfield"
-    " boston montana waterfall florida hoogland apex kew windsor richmond dube zola newlands newtown berea riverside"
-    " newcastle worcester amsterdam pella hanover prieska victoria concordia emmaus coronation leslie devon addo pe jhb"
-    " pta dbn pmb kwt nmb cpt bfn ksd naledi riverview town central boston concordia phola pienaar".split()
-)
 
 
 class Place(NamedTuple):
@@ -58,7 +49,8 @@ def place_of(
     for position, segment in enumerate(segments):
         towns = _towns_in(segment, province, words_too=position < 2)
         if towns:
-            return _agreed(towns, segment)
+            nearer = _nearer_town(towns, segments[position + 1 : position + 2], province)
+            return _agreed([nearer] if nearer else towns, segment)
     for segment in [*segments, buyer_name or ""]:
         municipality = _municipality_in(segment, province)
         if municipality:
@@ -107,7 +99,7 @@ def _by_words(words: list[str], province: str | None) -> list[Town]:
         for length in range(min(_LONGEST_NAME, len(words) - at), 0, -1):
             name = " ".join(words[at : at + length])
             following = words[at + length] if at + length < len(words) else ""
-            if name in _COMMON_WORDS or following in _STREET:
+            if name in COMMON_WORDS or following in _STREET:
                 continue
             town = _named(name, province, suburbs=length > 1 or len(name) > 6)
             if town:
@@ -134,6 +126,20 @@ def _fitting(towns: list[Town], province: str | None, *, strict: bool) -> Town |
         return near[0]
     anywhere = province in (None, NATIONAL) or not strict
     return towns[0] if not near and len(towns) == 1 and anywhere else None
+
+
+def _nearer_town(towns: list[Town], suburb: list[str], province: str | None) -> Town | None:
+    """The town that stands in the suburb's field, where the town's field names the large city of another district.
+
+    "Kempton Park - Johannesburg": the address is in Kempton Park, which is not in the city of Johannesburg.
+    """
+    if len(towns) != 1 or not suburb:
+        return None
+    name = key(_CODE.sub("", suburb[0]))
+    town = None if name in COMMON_WORDS else _fitting(gazetteer().towns.get(name, []), province, strict=False)
+    if town is None or town.province != towns[0].province or town.district == towns[0].district:
+        return None
+    return town
 
 
 def _agreed(towns: list[Town], segment: str) -> Place:

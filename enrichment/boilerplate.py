@@ -1,0 +1,128 @@
+"""The parts of a tender's description that every tender shares: its number in front, "invitation to bid for", periods."""
+
+import re
+
+EDGES = " \t-–—:;,.|/\\*•\"'“”‘’_#"
+_SHORTEST = 12
+_ROUNDS = 4
+
+_KIND = "(?:bid|tender|rfq|rfp|rfb|rft|rfi|eoi|contract|quotation|ref(?:erence)?|proposal|project|notice|scm|quote)"
+_LABEL = re.compile(rf"[\W_]*(?:{_KIND}\s*)?(?:(?:no|number|nr)\b\.?)?\s*[:#]?\s*", re.IGNORECASE)
+_LABELLED_NUMBER = re.compile(
+    rf"(?:re:\s*)?{_KIND}(?:\s+{_KIND})?\s*(?:no|nr|num|number|ref|\#)?\s*[.:\#]?\s*"
+    r"(?=[\w/()\[\].&-]*\d)[\w/()\[\].&-]+(?:\s*[/-]\s*[\w()]*\d[\w/()-]*)*\s*(?:[:;,.–—-]+\s*|\s+(?=[A-Z(]))",
+    re.IGNORECASE,
+)
+_LEADING_CODE = re.compile(
+    r"(?=[\w/().-]*\d)(?=[\w/().-]*[A-Z/])[A-Z0-9][\w/().&-]{3,}(?:\s*[/-]\s*\d[\w/-]*)*\s*[:;–—-]+\s+"
+)
+_DOCUMENTS = (
+    r"(?:bids?|tenders?|quot(?:e|ations?|es)|proposals?|offers?|expressions?\s+of\s+interests?|information)"
+)
+_QUALITIES = (
+    r"(?:(?:suitabl[ey]|qualified|experienced|accredited|professional|competent|reputable|capable|registered|and|or|"
+    r"independent|external|potential|specialised|approved|certified|preferred|prospective|service|,|&|/)\s*)*"
+)
+_WHO = (
+    r"(?:service\s+provider|contractor|bidder|consultant|supplier|company|firm|vendor|organi[sz]ation|entity)"
+    r"(?:\s*\(?s\)?)?(?:\s*/\s*\w+(?:\(?s\)?)?)?"
+)
+_VERB = (
+    r"(?:(?:provide|render|supply|undertake|carry\s+out|do|perform|conduct|execute)\s+(?:for\s+)?"
+    r"|provid\w+\s+|render\w+\s+(?:of\s+)?)"
+)
+_OPENINGS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # "Bids are hereby invited from experienced contractors for the …"
+        rf"[^.:]{{0,110}}?\b(?:are|is)\s+(?:hereby\s+)?(?:invited|requested|called)\s+(?:from\s+[^:,.]{{3,120}}?\s+)?"
+        rf"(?:to\s+(?:quote|tender|bid|submit(?:\s+\w+)?\s+{_DOCUMENTS}|submit\s+\w+)\s+)?for\s+(?:the\s+)?",
+        # "Invitation to tender for …", "Request for proposals (RFP): …", "Call for quotation – …"
+        rf"(?:an?\s+)?(?:open\s+)?(?:invitation|request|call)\s+(?:to|for)\s+(?:the\s+)?(?:an?\s+)?(?:open\s+|formal\s+)?"
+        rf"(?:{_DOCUMENTS}|bidders|submit\s+\w+)\s*(?:[(\[]\s*\w{{2,4}}\s*[)\]])?\s*(?:no\.?\s*\S*\d\S*)?\s*"
+        r"(?:[:;–—-]+\s*|\b(?:for|to|on|from|in\s+respect\s+of)\b\s+(?:the\s+)?)",
+        r"(?:tender|bid|quotation)\s+invitation\s+(?:for|to)\s+(?:the\s+)?",
+        r"(?:quotations?|proposals?|bids?|tenders?|contract)\s+(?:for|to)\s+(?:the\s+)?",
+        r"(?:RFQ|RFP|RFB|RFT|RFI|EOI)\s*(?:[:;–—-]+\s*|\bfor\b\s+(?:the\s+)?)",
+        r"(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)\s*[:;–—-]+\s*",
+        r"(?:bid|tender|project|contract|quotation)?\s*(?:description|title|name|scope)\s*"
+        r"(?:of\s+(?:the\s+)?(?:bid|tender|services?|works?|project))?\s*[:;–—-]+\s*",
+        # "Appointment of a suitably qualified service provider to provide …", "… of a panel of …"
+        rf"(?:the\s+)?(?:appointment|appoint|procurement|engagement|sourcing)\s+(?:of\s+)?"
+        rf"(?:an?\s+|the\s+|one\s+|\w+\s+\(\d+\)\s+)?{_QUALITIES}(?:panel\s+of\s+)?{_QUALITIES}{_WHO}"
+        rf"\s+(?:for|to|of)\s+(?:the\s+)?{_VERB}?(?:the\s+|of\s+(?:the\s+)?)?",
+        r"(?:the\s+)?(?:appointment|establishment)\s+of\s+(?:an?\s+|the\s+)?(?=panel\b)",
+        r"(?:the\s+)?provision\s+(?:of|for)\s+(?:the\s+)?(?=(?:supply|provision|rendering)\b)",
+        r"for\s*(?:the)?\s*:\s*",
+        r"(?:the|an?)\s+(?=\w)",
+    )
+)
+_PERIODS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"[\s,;:–—-]*\b(?:for|over|within|covering)\s+(?:an?\s+|the\s+)?(?:\w+\s+)?(?:period|term|duration)\s+(?:of\s+)?"
+        r"(?:not\s+exceeding\s+)?[\w\s()-]{1,40}?(?:months?|years?|days?|weeks?)\b\)?(?:['’]s?)?(?:\s+(?:contract|period)\b)?"
+        r"(?:\s*,?\s*(?:from|effective\s+from|commencing\s+(?:from|on)|starting\s+from|with\s+effect\s+from)\s+(?:the\s+)?"
+        r"date\s+of\s+(?:appointment|award|commencement|signing|signature|contract)(?:\s+(?:award|date|of\s+contract))?)?",
+        r"[\s,;:–—-]*\bfor\s+(?:\w+\s+)?\(?\d+\)?[\s-]*(?:months?|years?|weeks?)\b(?:\s+contract\b|\s+period\b)?",
+        r"[\s,;:–—-]*\bfor\s+(?:a\s+)?(?:one|two|three|four|five|twelve|thirty-?six)\s+(?:months?|years?)\b",
+        r"[\s,;:–—-]*\b(?:for|over)\s+(?:the|a)\s+period\s+(?:ending|until|up\s+to|from)\b.{0,45}?\b20\d\d\b"
+        r"(?:\s*(?:to|until|-|–)\s*.{0,25}?\b20\d\d\b)?",
+        r"[\s,;:–—-]*\b(?:(?:on|as)\s+(?:an?\s+)?)?[\"'“‘]?\bas[\s-]+(?:and|&)[\s-]+when\b[\"'”’]?"
+        r"(?:[\s-]+(?:required|needed|the\s+need\s+arises))?[\"'”’]?(?:\s+basis\b)?",
+    )
+)
+
+
+def subject_of(text: str, number: str | None) -> str:
+    """What a description is about, without leading tender numbers, standing phrases and the contract's period.
+
+    Never less than a dozen characters: what would leave less is kept.
+    """
+    for _ in range(_ROUNDS):
+        before = text
+        text = _without_number(text, number)
+        for pattern in _OPENINGS:
+            match = pattern.match(text)
+            if match:
+                text = _kept(text[match.end() :], text)
+        if text == before:
+            break
+    for pattern in _PERIODS:
+        shorter = pattern.sub("", text).strip(EDGES)
+        if shorter != text:
+            text = _kept(shorter, text)
+    return text.strip(EDGES) or text
+
+
+def _kept(shorter: str, text: str) -> str:
+    shorter = shorter.strip(EDGES)
+    return shorter if len(shorter) >= _SHORTEST else text
+
+
+def _without_number(text: str, number: str | None) -> str:
+    if number and len(number) >= 3:
+        label = _LABEL.match(text)
+        start = label.end() if label else 0
+        end = _after(text, number, start) or _after(text, number, 0)
+        if end:
+            text = _kept(text[end:], text)
+    for pattern in (_LABELLED_NUMBER, _LEADING_CODE):
+        match = pattern.match(text)
+        if match:
+            text = _kept(text[match.end() :], text)
+    return text.strip(EDGES) or text
+
+
+def _after(text: str, number: str, start: int) -> int | None:
+    """Where ``text`` goes on after ``number``, which it has at ``start``; case, blanks and dashes do not count."""
+    at = start
+    for character in number:
+        if not character.isalnum():
+            continue
+        while at < len(text) and not text[at].isalnum():
+            at += 1
+        if at >= len(text) or text[at].lower() != character.lower():
+            return None
+        at += 1
+    return at if at >= len(text) or not text[at].isalnum() else None
