@@ -5,6 +5,7 @@ import threading
 import time
 import typing
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
 from types import TracebackType
 from urllib.request import getproxies, proxy_bypass
 
@@ -161,12 +162,20 @@ def _within(timeout: float | None, expired: type[httpcore.TimeoutException]) -> 
 
 
 def _proxy(origin: httpx.URL) -> httpcore.Proxy | None:
-    proxies = getproxies()
-    if proxy_bypass(origin.host):
+    if _is_this_machine(origin.host) or proxy_bypass(origin.host):
         return None
+    proxies = getproxies()
     named = proxies.get(origin.scheme) or proxies.get("all")
     if not named:
         return None
     url = httpx.URL(named if "://" in named else f"http://{named}")
     auth = (url.username, url.password) if url.username else None
     return httpcore.Proxy(str(url.copy_with(username=None, password=None)), auth=auth)
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether this is the recorded stand-in's kind of address, which no proxy could reach."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -74,8 +74,10 @@ class Answer:
 class JsonSource:
     """GETs JSON from one host. Every trouble is an UpstreamError. Safe to share between threads.
 
-    ``timeout`` bounds one request in seconds, from connecting to the last byte, waiting at the gate and the
-    time that a stream's consumer takes not counted. Redirects are followed on the same host only.
+    ``timeout`` bounds one request in seconds, from connecting to the last byte, and each wait for the next
+    bytes of a stream; ``stream_timeout`` (five times that, if not given) bounds a stream as a whole. Waiting at
+    the gate, and the time that a stream's consumer takes, are not counted. Redirects are followed on the same
+    host only.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class JsonSource:
         *,
         gate: Gate | None = None,
         timeout: float = 120,
+        stream_timeout: float | None = None,
         user_agent: str = USER_AGENT,
         headers: Mapping[str, str] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -95,6 +98,7 @@ class JsonSource:
         self.host = origin.host
         self._gate = gate or NullGate()
         self._timeout = timeout
+        self._stream_timeout = 5 * timeout if stream_timeout is None else stream_timeout
         self._clock = clock
         self._pause = pause
         self._client = httpx.Client(
@@ -122,7 +126,7 @@ class JsonSource:
         """GET a whole body. With ``missing_ok`` a 404 that is no web page is an Answer with an empty
         object.
         """
-        with self._exchange(path, query) as exchange:
+        with self._exchange(path, query, self._timeout) as exchange:
             if missing_ok and exchange.status == 404:
                 start = exchange.start()
                 if start.lstrip()[:1] == b"<":
@@ -148,7 +152,7 @@ class JsonSource:
         The array is the whole body, or the ``member`` of the object that is the body. Whoever reads to the
         end has everything: a body that is cut short raises UpstreamError after its last whole element.
         """
-        with self._exchange(path, query) as exchange:
+        with self._exchange(path, query, self._stream_timeout) as exchange:
             exchange.require_success()
             try:
                 yield from elements(exchange.chunks(max_bytes), member)
@@ -160,9 +164,9 @@ class JsonSource:
         self._client.close()
 
     @contextmanager
-    def _exchange(self, path: str, query: Mapping[str, str] | None) -> Iterator["_Exchange"]:
+    def _exchange(self, path: str, query: Mapping[str, str] | None, seconds: float) -> Iterator["_Exchange"]:
         request = self._client.build_request("GET", path, params=query)
-        deadline = Deadline(self._timeout)
+        deadline = Deadline(seconds)
         for _ in range(_MAX_REDIRECTS + 1):
             with self._sent(request, deadline) as exchange:
                 target = exchange.redirect()

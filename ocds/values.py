@@ -86,7 +86,7 @@ def text(value: object) -> str | Unreadable | None:
     if isinstance(value, str):
         if not (value.isascii() and value.isprintable()):
             value = " ".join(_ODD.sub(_plain, value).split())
-        elif "  " in value or value[:1] == " " or value[-1:] == " ":
+        elif "  " in value or value.strip() is not value:
             value = " ".join(value.split())
         return None if len(value) < 16 and value.casefold() in PLACEHOLDERS else value
     if value is None:

@@ -349,6 +349,21 @@ def test_credentials_in_a_base_address_stay_out_of_messages(host: Host) -> None:
     assert "secret" not in caught.value.url
 
 
+def test_the_environments_proxy_is_used_but_never_for_this_machine(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, f"http://name:word@127.0.0.1:{host.port}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    host.will(answer_json({"a": 1}))
+    assert JsonSource("http://etenders.invalid").get_json("/x").body == {"a": 1}
+    assert source(host).get_json("/y").body == {"a": 1}
+    assert host.targets == ["http://etenders.invalid/x", "/y"]
+    assert "proxy-authorization" in host.visits[0].headers
+    assert "proxy-authorization" not in host.visits[1].headers
+
+
 @pytest.mark.parametrize("address", ["", "ftp://example.org", "example.org", "http://"])
 def test_an_address_that_is_none_is_refused_at_once(address: str) -> None:
     with pytest.raises(ValueError, match="is not the http or https address"):

@@ -156,11 +156,23 @@ def test_an_abandoned_stream_leaves_the_gate_and_closes_its_connection(host: Hos
 
 def test_the_consumers_own_time_is_not_the_hosts(host: Host) -> None:
     host.will(answer(BUCKET))
-    rows = JsonSource(host.url, timeout=0.5).stream_array("/")
+    rows = JsonSource(host.url, timeout=5, stream_timeout=0.5).stream_array("/")
     next(rows)
     paused = time.monotonic()
     until(lambda: time.monotonic() - paused > 0.7)
     assert sum(1 for _ in rows) == 2067
+
+
+def test_a_stream_that_drips_for_ever_is_cut(host: Host) -> None:
+    def script(visit: Visit) -> None:
+        visit.send(head(200, content_length="1000000") + b"[")
+        visit.drip(b"1,")
+
+    host.will(script)
+    began = time.monotonic()
+    with pytest.raises(UpstreamError, match=r"no complete answer within 0\.3 s"):
+        list(JsonSource(host.url, timeout=5, stream_timeout=0.3).stream_array("/"))
+    assert time.monotonic() - began < 3
 
 
 def test_memory_does_not_grow_with_the_array() -> None:
