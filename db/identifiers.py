@@ -80,27 +80,9 @@ def due(conn: sa.Connection, *, job_id: str, limit: int, now: datetime) -> list[
     return [Due(*row) for row in rows]
 
 
-def due_in_range(conn: sa.Connection, *, first: int, last: int, limit: int, now: datetime) -> list[int]:
-    """The lowest numbers of the range that are not known and may be asked for now, known to the ledger or not."""
-    return list(
-        conn.execute(_DUE_IN_RANGE, {"first": first, "last": last, "limit": limit, "now": now}).scalars()
-    )
-
-
 def count_due(conn: sa.Connection, *, job_id: str, now: datetime) -> int:
     """How many expected identifiers a routine run would still ask for."""
     return int(conn.execute(_COUNT_DUE, {"job_id": job_id, "now": now}).scalar_one())
-
-
-def next_due_at(conn: sa.Connection) -> datetime | None:
-    """When the next expected identifier that has not yet failed often is asked for."""
-    found: datetime | None = conn.execute(
-        sa.text(
-            "SELECT min(next_try_at) FROM tender_ids"
-            " WHERE is_expected AND (state <> 'known' OR NOT is_present) AND state = 'pending'"
-        )
-    ).scalar()
-    return found
 
 
 def record_hole(conn: sa.Connection, n: int, *, ocid: str, now: datetime) -> None:
@@ -181,16 +163,6 @@ _DUE = sa.text(
 )
 
 _COUNT_DUE = sa.text(f"SELECT count(*) FROM tender_ids AS t WHERE {_OPEN}")  # noqa: S608 - a constant
-
-_DUE_IN_RANGE = sa.text(
-    """
-    SELECT g FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS g
-    LEFT JOIN tender_ids AS t ON t.n = g
-    WHERE t.n IS NULL OR (t.state <> 'known' AND (t.next_try_at IS NULL OR t.next_try_at <= :now))
-    ORDER BY g
-    LIMIT :limit
-    """
-)
 
 # A shown tender's release follows soon; a draft's may take months.
 _HOLE = sa.text(

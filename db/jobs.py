@@ -383,6 +383,11 @@ def get(conn: sa.Connection, job_id: str) -> Job | None:
     return _job(row, tuple(_step(step) for step in steps))
 
 
+def get_brief(conn: sa.Connection, job_id: str) -> Job:
+    """One job that exists, without its steps."""
+    return _job(conn.execute(_SELECT.where(jobs.c.id == job_id)).one())
+
+
 def statistics(conn: sa.Connection, *, now: datetime) -> dict[str, Any]:
     """How jobs have been doing: counts by status over a day and a week, durations, and the last good sync."""
     rows = conn.execute(

@@ -66,6 +66,15 @@ def stage(conn: sa.Connection, job_id: str, releases: Iterable[FetchedRelease]) 
     )
 
 
+def count(conn: sa.Connection, job_id: str, numbers: Sequence[int]) -> int:
+    """Of how many of these tenders the job has staged a release."""
+    found = conn.execute(
+        sa.text("SELECT count(*) FROM staged_releases WHERE job_id = :job_id AND n = ANY(:numbers)"),
+        {"job_id": job_id, "numbers": list(numbers)},
+    )
+    return int(found.scalar_one())
+
+
 def plan_changes(
     conn: sa.Connection, job_id: str, *, batch_size: int, limit: int, now: datetime
 ) -> dict[str, int]:
@@ -94,6 +103,11 @@ def plan_pending(
     return _plan(
         conn, _PENDING, job_id=job_id, size=batch_size, limit=limit, first=first, last=last, now=now
     )
+
+
+def plan_staged(conn: sa.Connection, job_id: str) -> dict[str, int]:
+    """Plan to make every tender whose release the job has staged, with whatever the portal says of it."""
+    return _plan(conn, _STAGED, job_id=job_id, size=2**31, limit=2**31)
 
 
 def plan_one(conn: sa.Connection, job_id: str, ocid: str) -> dict[str, int]:
@@ -208,6 +222,8 @@ _PENDING = """
     END
     ORDER BY enrichment_next_at, n LIMIT :limit
 """
+
+_STAGED = "SELECT n FROM staged_releases WHERE job_id = :job_id"
 
 _ONE = "SELECT n FROM tender_ids WHERE ocid = :ocid"
 

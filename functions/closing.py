@@ -62,9 +62,7 @@ def _close(conn: Any, step: Step, verdict: Verdict) -> None:
     error = None
     if verdict.status == "FAILED":
         error = {"kind": "EXTERNAL_API", "name": "UpstreamError", "message": verdict.note}
-    jobs.close(
-        conn, step.job_id, verdict.status, now=step.resources.clock(), note=verdict.note, error=error
-    )
+    jobs.close(conn, step.job_id, verdict.status, now=step.resources.clock(), note=verdict.note, error=error)
 
 
 def _end(closed: Json) -> Json:

@@ -11,6 +11,7 @@ import inngest
 from db import coverage, jobs, portal_rows, saving, staging
 from functions.making import Rules, make
 from functions.recorder import Body, Json, Recorder, Step
+from ocds.dates import day_of
 
 _CHUNK = 250
 
@@ -36,6 +37,16 @@ def configure_changes(manner: Manner) -> Body:
                 limit=manner.limit if limits.enable_enrichment else 0,
                 now=step.resources.clock(),
             )
+
+    return configure
+
+
+def configure_today(manner: Manner) -> Body:
+    """The same for what was published today; the day begins and ends in South Africa."""
+
+    def configure(step: Step) -> Json:
+        today = day_of(step.resources.clock())
+        return configure_pending(manner, first=today, last=today)(step)
 
     return configure
 
@@ -85,29 +96,46 @@ def save_to_database(manner: Manner) -> Callable[[Step], Json]:
     """Step `save-to-database`: make what is in no finished batch, then save all of it, a portion at a time."""
 
     def save(step: Step) -> Json:
-        resources, limits = step.resources, step.resources.limits
+        resources = step.resources
         _make_all(step, manner, batch=None, enriched=False)
         with resources.engine.begin() as conn:
             planned = staging.planned(conn, step.job_id)
             jobs.add_effect(conn, step.job_id, step.name, processed=planned)
-        while True:
-            step.beat()
-            with resources.engine.begin() as conn:
-                saved = saving.save_staged(
-                    conn,
-                    job_id=step.job_id,
-                    step=step.name,
-                    limit=limits.save_batch,
-                    now=resources.clock(),
-                )
-            if saved is None:
-                break
-        with resources.engine.begin() as conn:
-            counts = jobs.effects(conn, step.job_id)
-            staging.discard(conn, step.job_id)
-        return {name: counts[name] for name in ("added", "updated", "enriched")}
+        return _save_all(step)
 
     return save
+
+
+def save_fetched(step: Step) -> Json:
+    """Make, enrich and save everything that the job has fetched by now: background work in small portions."""
+    resources = step.resources
+    with resources.engine.begin() as conn:
+        plan = staging.plan_staged(conn, step.job_id)
+    if not plan["tenders"]:
+        return {"added": 0, "updated": 0}
+    manner = Manner(limit=plan["tenders"])
+    _make_all(step, manner, batch=1, enriched=resources.limits.enable_enrichment)
+    return _save_all(step)
+
+
+def _save_all(step: Step) -> Json:
+    resources = step.resources
+    while True:
+        step.beat()
+        with resources.engine.begin() as conn:
+            saved = saving.save_staged(
+                conn,
+                job_id=step.job_id,
+                step=step.name,
+                limit=resources.limits.save_batch,
+                now=resources.clock(),
+            )
+        if saved is None:
+            break
+    with resources.engine.begin() as conn:
+        counts = jobs.effects(conn, step.job_id)
+        staging.discard(conn, step.job_id)
+    return {name: counts[name] for name in ("added", "updated", "enriched")}
 
 
 def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) -> int:

@@ -6,9 +6,9 @@ from collections import Counter
 
 from db import identifiers, jobs, staging
 from db.identifiers import Due
+from functions.gate import HostRestsError
 from functions.reading import read_all, read_rejected_again, set_aside
 from functions.recorder import Json, Step
-from functions.gate import HostRestsError
 from ocds.errors import UpstreamError
 
 _IN_A_ROW = 5

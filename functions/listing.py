@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from db import coverage, jobs, list_walks, sync_state
+from db import coverage, jobs, list_walks, staging, sync_state
 from db.list_walks import Walk
 from functions.reading import read_all, stage
 from functions.recorder import Json, Step
@@ -73,9 +73,11 @@ def determine(step: Step, *, from_date: date | None, to_date: date | None) -> Js
             days = _range(from_date or last - timedelta(days=limits.first_sync_days - 1), last)
         else:
             asked = coverage.asked_since(conn, cursor) if cursor else set()
-            never = [] if cursor is None else [
-                day for day in _range(cursor + timedelta(days=1), today) if day not in asked
-            ]
+            never = (
+                []
+                if cursor is None
+                else [day for day in _range(cursor + timedelta(days=1), today) if day not in asked]
+            )
             days = days_to_list(
                 today=today,
                 cursor=cursor,
@@ -105,7 +107,7 @@ def walk(step: Step, window: Window) -> Json:
         state = list_walks.load(conn, job_id, window.first)
     at = state or Walk(0, limits.list_page_size, 0, 0, ended=False, seen=frozenset())
     seen = set(at.seen)
-    counts = {"releases": 0, "unchanged": 0, "rejected": 0, "future": 0}
+    counts = {"rejected": 0, "future": 0}
     position, size, barren, pages, ended = at.position, at.page_size, at.barren, at.pages, at.ended
     while not ended:
         step.beat()
@@ -130,7 +132,7 @@ def walk(step: Step, window: Window) -> Json:
         ended = barren >= limits.barren_pages * limits.list_page_size or pages >= _MOST_PAGES
         counts["future"] += sum(1 for each in found.accepted if _is_future(each.date, now))
         with resources.engine.begin() as conn:
-            counts["unchanged"] += stage(conn, job_id, found, by="list", now=now)
+            stage(conn, job_id, found, by="list", now=now)
             counts["rejected"] += len(found.rejected)
             list_walks.save(
                 conn,
@@ -144,16 +146,23 @@ def walk(step: Step, window: Window) -> Json:
                 ended=ended,
                 seen=seen,
             )
-    return _settle(step, window, found=len(seen), pages=pages, counts=counts)
+    return _settle(step, window, seen=seen, pages=pages, counts=counts)
 
 
-def _settle(step: Step, window: Window, *, found: int, pages: int, counts: dict[str, int]) -> Json:
+def _settle(step: Step, window: Window, *, seen: set[int], pages: int, counts: dict[str, int]) -> Json:
     """End a walk: a source whose every date lies in the future is not believed."""
     resources = step.resources
     now = resources.clock()
-    lying = counts["future"] > 0 and counts["future"] >= found
+    lying = counts["future"] > 0 and counts["future"] >= len(seen)
     with resources.engine.begin() as conn:
-        jobs.add_effect(conn, step.job_id, step.name, processed=found, rejected=0)
+        changed = staging.count(conn, step.job_id, list(seen))
+        jobs.add_effect(
+            conn,
+            step.job_id,
+            step.name,
+            processed=len(seen) - changed + counts["rejected"],
+            rejected=counts["rejected"],
+        )
         if lying:
             coverage.mark_unlisted(
                 conn, window.first, window.last, reason="every release is dated in the future", now=now
@@ -163,7 +172,7 @@ def _settle(step: Step, window: Window, *, found: int, pages: int, counts: dict[
     return {
         **window.to_json(),
         "pages": pages,
-        "found": found,
+        "found": len(seen),
         "rejected": counts["rejected"],
         "problem": "the list dates every release in the future" if lying else None,
     }
@@ -180,4 +189,3 @@ def _is_future(day: date | None, now: datetime) -> bool:
 
 def _range(first: date, last: date) -> list[date]:
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-

@@ -32,9 +32,7 @@ class Look:
     oldest: date | None
 
 
-def judge(
-    look: Look, last: Snapshot | None, doubted: Sequence[int], *, today: date
-) -> str | None:
+def judge(look: Look, last: Snapshot | None, doubted: Sequence[int], *, today: date) -> str | None:
     """Why this look at a bucket is not to be believed, or None. Pure.
 
     A bucket that stays small for a day, look after look, has really become small.

@@ -38,9 +38,7 @@ def read_all(raws: Iterable[Any], *, fetched_at: datetime) -> Readings:
         try:
             release = ocds_release.read(raw)
         except RejectedRelease as problem:
-            found.rejected.append(
-                Rejected(ocds_release.content_hash(raw), problem.ocid, problem.reason, raw)
-            )
+            found.rejected.append(Rejected(ocds_release.content_hash(raw), problem.ocid, problem.reason, raw))
             continue
         found.accepted.append(
             FetchedRelease(
@@ -56,8 +54,8 @@ def read_all(raws: Iterable[Any], *, fetched_at: datetime) -> Readings:
     return found
 
 
-def stage(conn: sa.Connection, job_id: str, found: Readings, *, by: str, now: datetime) -> int:
-    """Stage what differs from what is held, take note of the rest; how many releases were unchanged."""
+def stage(conn: sa.Connection, job_id: str, found: Readings, *, by: str, now: datetime) -> None:
+    """Stage what differs from what is held, and set aside what could not be read."""
     known = identifiers.known_hashes(conn, found.numbers)
     changed = [release for release in found.accepted if known.get(release.n) != release.content_hash]
     fresh = [release for release in changed if release.n not in known]
@@ -69,16 +67,11 @@ def stage(conn: sa.Connection, job_id: str, found: Readings, *, by: str, now: da
     )
     staging.stage(conn, job_id, changed)
     set_aside(conn, job_id, found.rejected, by=by, now=now)
-    return len({release.n for release in found.accepted}) - len({release.n for release in changed})
 
 
-def set_aside(
-    conn: sa.Connection, job_id: str, found: list[Rejected], *, by: str, now: datetime
-) -> None:
+def set_aside(conn: sa.Connection, job_id: str, found: list[Rejected], *, by: str, now: datetime) -> None:
     """Keep rejected releases with their reasons; those that name their tender make it expected."""
-    rejected.keep(
-        conn, found, reader_version=ocds_release.READER_VERSION, job_id=job_id, now=now
-    )
+    rejected.keep(conn, found, reader_version=ocds_release.READER_VERSION, job_id=job_id, now=now)
     for item in found:
         number = None if item.ocid is None else number_of(item.ocid)
         if number is not None:

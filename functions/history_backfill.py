@@ -1,0 +1,182 @@
+"""history-backfill: fetch a range of identifiers, or everything that is still awaited, one polite batch after the other.
+
+A long history goes on in another run, under the same job, before any engine's limits are near. Where it stands is
+known at every moment, so that it can be paused, stopped and taken up again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import inngest
+
+from db import history, identifiers, jobs
+from db.identifiers import Due
+from functions import fetching
+from functions.closing import close_work, on_failure
+from functions.enriching import Manner, configure_pending, enrich, save_fetched, save_to_database
+from functions.events import HISTORY_BACKFILL, HistoryBackfillRequested
+from functions.gate import background
+from functions.recorder import Json, Kind, Recorder, Step
+from functions.resources import Resources
+from functions.verdict import of_work
+from ocds.ids import ocid_of
+
+KIND = Kind(function_id="history-backfill", type="HISTORY_BACKFILL", retries=4, exclusive=True)
+
+_LONGEST_WAIT = timedelta(minutes=15)
+
+
+def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any]:
+    """The function `history-backfill`. One at a time: a second one is recorded as SKIPPED."""
+
+    @client.create_function(
+        fn_id=KIND.function_id,
+        trigger=inngest.TriggerEvent(event=HISTORY_BACKFILL),
+        retries=KIND.retries,
+        on_failure=on_failure(resources, KIND),
+    )
+    def history_backfill(ctx: inngest.ContextSync) -> Json:
+        run = Recorder(ctx, resources, KIND)
+        request, goes_on = run.open(HistoryBackfillRequested, continuing=_continued(ctx.event))
+        if not goes_on:
+            return {"status": "SKIPPED", "jobId": run.job_id}
+        task = run.step("determine-range", partial(_determine, request))
+        at, problems = task["position"], []
+        for number in range(1, resources.limits.history_steps_per_run + 1):
+            try:
+                done = run.step(f"fetch-releases-{number}", partial(_fetch_batch, task, at))
+            except inngest.StepError as problem:
+                problems.append(f"releases could not be fetched: {problem.message}")
+                break
+            at = done["position"]
+            if done["wait"]:
+                ctx.step.sleep(f"wait-{number}", timedelta(seconds=done["wait"]))
+            elif done["finished"]:
+                problems += [done["note"]] if done["note"] else []
+                break
+        else:
+            return _continue(run, request, task, at)
+        manner = Manner(limit=resources.limits.max_enrichment_per_run)
+        plan = run.step("configure-enrichment", configure_pending(manner, first=None, last=None))
+        if plan["tenders"]:
+            enriched = enrich(run, plan, manner)
+            problems += enriched["problems"]
+            run.step("save-to-database", save_to_database(manner))
+        return close_work(run, of_work(problems, done="everything that the source gives is there"))
+
+    return history_backfill
+
+
+def _continued(event: inngest.Event) -> str | None:
+    job_id = event.data.get("jobId")
+    return job_id if isinstance(job_id, str) else None
+
+
+def _continue(run: Recorder, request: HistoryBackfillRequested, task: Json, at: int) -> Json:
+    """Hand the job on to another run."""
+    leg = request.leg + 1
+    data = {**task["request"], "jobId": run.job_id, "position": at, "leg": leg}
+    event = inngest.Event(name=HISTORY_BACKFILL, data=data, id=f"{run.job_id}-leg-{leg}")
+    run.ctx.step.send_event("continue-in-another-run", event)
+    return {"status": "RUNNING", "jobId": run.job_id, "continuesIn": leg}
+
+
+def _determine(request: HistoryBackfillRequested, step: Step) -> Json:
+    """The range of identifiers, or None for everything awaited."""
+    asked = request.model_dump(mode="json", by_alias=True, exclude_none=True)
+    given = {name: asked[name] for name in ("fromDate", "toDate", "fromId", "toId") if name in asked}
+    with step.resources.engine.begin() as conn:
+        first, last = request.from_id, request.to_id
+        if request.from_date or request.to_date:
+            first, last = history.range_of_days(conn, request.from_date, request.to_date)
+        elif first or last:
+            first, last = first or 1, last or identifiers.highest_expected(conn)
+        span = None if first is None or last is None else {"first": first, "last": last}
+        position = request.position or (first or 0)
+        jobs.add_metadata(conn, step.job_id, {"range": span})
+        total = (
+            history.count_open(conn, now=step.resources.clock())
+            if span is None
+            else span["last"] - span["first"] + 1
+        )
+    return {"range": span, "position": position, "total": total, "request": given}
+
+
+def _fetch_batch(task: Json, at: int, step: Step) -> Json:
+    """Fetch and save one batch; where the next one begins, whether to wait, and whether this was the last."""
+    resources, limits = step.resources, step.resources.limits
+    now = resources.clock()
+    span = task["range"]
+    with resources.engine.begin() as conn:
+        if history.is_paused(conn):
+            note = f"paused at identifier {at}" if span else "paused"
+            return {"position": at, "finished": True, "wait": 0, "note": note, "asked": 0}
+        if span:
+            numbers = history.due_in_range(
+                conn, first=max(at, span["first"]), last=span["last"], limit=limits.history_batch, now=now
+            )
+            wanted = [Due(n, ocid_of(n), "pending", 0) for n in numbers]
+        else:
+            wanted = history.due(conn, limit=limits.history_batch, now=now)
+    try:
+        with background():
+            counts = fetching.fetch(step, wanted)
+    finally:
+        save_fetched(step)
+    with resources.engine.begin() as conn:
+        jobs.add_effect(conn, step.job_id, step.name, processed=len(wanted), rejected=counts["rejected"])
+        _progress(conn, step, task, wanted)
+        outcome = {
+            "asked": len(wanted),
+            "fetched": counts["fetched"],
+            "holes": counts["holes"],
+            "failed": counts["failed"],
+            "note": None,
+        }
+        if span:
+            following = wanted[-1].n + 1 if wanted else span["last"] + 1
+            return {
+                **outcome,
+                "position": following,
+                "finished": len(wanted) < limits.history_batch,
+                "wait": 0,
+            }
+        wait = 0 if len(wanted) == limits.history_batch else _wait(history.next_due_at(conn), now)
+        return {
+            **outcome,
+            "position": 0,
+            "finished": len(wanted) < limits.history_batch and not wait,
+            "wait": wait,
+        }
+
+
+def _wait(due: datetime | None, now: datetime) -> int:
+    """Seconds until something is due again, 0 when that is too far away to wait for."""
+    if due is None or due - now > _LONGEST_WAIT:
+        return 0
+    return max(1, int((due - now).total_seconds()) + 1)
+
+
+def _progress(conn: Any, step: Step, task: Json, wanted: list[Due]) -> None:
+    now = step.resources.clock()
+    job = jobs.get_brief(conn, step.job_id)
+    span = task["range"]
+    if span:
+        done = (wanted[-1].n if wanted else span["last"]) - span["first"] + 1
+        total = task["total"]
+    else:
+        left = history.count_open(conn, now=now)
+        total = max(task["total"], left)
+        done = total - left
+    elapsed = (now - job.started_at).total_seconds()
+    left_seconds = round(elapsed / done * (total - done)) if done else None
+    progress = {
+        "done": done,
+        "total": total,
+        "position": wanted[-1].n if wanted else None,
+        "etaSeconds": left_seconds,
+    }
+    jobs.set_progress(conn, step.job_id, progress, now=now)
