@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ _NEWER = ("supportDocument", "briefingSession", "briefingCompulsory", "departmen
 _DOCUMENT = ("supportDocumentID", "fileName", "extension", "dateModified")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Template:
     """One captured tender: its row, its release, or both, as compact JSON so that thousands cost little
     memory.
@@ -54,15 +55,24 @@ class Captures:
     vocabulary: Vocabulary
 
 
-def load(folders: Iterable[Path], *, bundled: bool = True) -> Captures:
+def load(folders: Sequence[Path], *, bundled: bool = True) -> Captures:
     """Read every ``*.json`` and ``*.json.gz`` below the folders, the committed captures first.
 
     Where two captures hold the same tender, the later publication day wins, then the later file. Raises
     `ReplayError` naming the folder or file, and the item in it, that cannot be used.
     """
+    return _read_all(folders, bundled=bundled) if folders or not bundled else _committed()
+
+
+@cache
+def _committed() -> Captures:
+    return _read_all([], bundled=True)
+
+
+def _read_all(folders: Sequence[Path], *, bundled: bool) -> Captures:
     rows: dict[int, tuple[JsonObject, int]] = {}
     releases: dict[int, tuple[JsonObject, int]] = {}
-    vocabulary = Vocabulary()
+    vocabulary = Vocabulary.read(_read(BUNDLED / "filter_options.json"))
     for path in _files([BUNDLED] if bundled else [], folders):
         content = _read(path)
         if isinstance(content, dict) and "departments" in content:

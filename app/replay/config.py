@@ -10,18 +10,18 @@ from pathlib import Path
 
 from app.replay.calendar import utc_now
 
-
 HELP_TEXT = """\
-Serve the recorded eTenders stand-in: both government hosts on one port. Give its address as both OCDS_BASE_URL
-and ETENDERS_BASE_URL.
+Serve the recorded eTenders stand-in: both government hosts on one port.
+
+Give its address as both OCDS_BASE_URL and ETENDERS_BASE_URL.
 
 The tenders are captures of the real hosts: 2,068 portal rows of November 2022, 200 of September 2025, and
-8 releases of October 2025 and August 2026, with their dates moved so that the newest of each capture is today's.
-The releases of the 2,268 tenders of which only the portal row was captured are DERIVED from that row: the real
-API never answered them. Names, e-mail addresses and telephone numbers of people are made up.
+8 releases of October 2025 and August 2026, with their dates moved so that the newest of each capture is
+today's. The releases of the 2,268 tenders of which only the portal row was captured are DERIVED from that
+row: the real API never answered them. Names, e-mail addresses and telephone numbers of people are made up.
 
---data adds folders of further captures; --faults documented behaves as badly as the real hosts are known to,
-seed:N draws a repeatable schedule of faults; --ids serves only tenders with ids from A to B.
+--data adds folders of further captures; --faults documented behaves as badly as the real hosts are known
+to, seed:N draws a repeatable schedule of faults; --ids serves only tenders with ids from A to B.
 """
 
 

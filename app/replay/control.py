@@ -162,7 +162,8 @@ def _publish(stand_in: StandIn, parameters: JsonObject) -> JsonObject:
         numbers = [_number(parameters["ocid"])]
     else:
         numbers = stand_in.world.waiting()[: int(parameters["count"])]
-    return _state(stand_in) | {"published": stand_in.world.publish(numbers)}
+    published = stand_in.world.publish(numbers)
+    return _state(stand_in) | {"published": published}
 
 
 def _change(stand_in: StandIn, parameters: JsonObject) -> JsonObject:

@@ -107,7 +107,7 @@ class Verdict:
 class Mood:
     """One fault schedule: ``none``, ``documented`` or ``seed:N``.
 
-    Documentation and reports differ about ids without a release: under some seeds they answer 404, else ``{}``.
+    Documentation and reports differ about ids without a release: under some seeds they answer 404, not 200.
     """
 
     def __init__(self, faults: str) -> None:

@@ -14,8 +14,8 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from hashlib import blake2b
 from random import Random
-from zlib import crc32
 
 import orjson
 
@@ -325,7 +325,8 @@ def _shift(shift: str | int, to_today: int) -> int:
 
 def _draw(number: int, purpose: str) -> float:
     """A number in [0, 1) that depends on nothing but the id and the purpose."""
-    return crc32(f"{purpose}:{number}".encode()) / 2**32
+    digest = blake2b(f"{purpose}:{number}".encode(), digest_size=7).digest()
+    return int.from_bytes(digest) / 2**56
 
 
 def _renumbered(row: JsonObject, number: int) -> JsonObject:
