@@ -68,7 +68,7 @@ class Fields:
         return None if found is None else found.date()
 
     def email(self, name: str) -> str | None:
-        """An e-mail address in so far as it has an @ between other characters and no blank."""
+        """An e-mail address in so far as it has one @ between other characters; the first of several."""
         return self._read(name, values.email, "an e-mail address")
 
     def telephone(self, name: str) -> str | None:

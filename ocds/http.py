@@ -75,9 +75,9 @@ class JsonSource:
     """GETs JSON from one host. Every trouble is an UpstreamError. Safe to share between threads.
 
     ``timeout`` bounds one request in seconds, from connecting to the last byte, and each wait for the next
-    bytes of a stream; ``stream_timeout`` (five times that, if not given) bounds a stream as a whole. Waiting at
-    the gate, and the time that a stream's consumer takes, are not counted. Redirects are followed on the same
-    host only.
+    bytes of a stream; ``stream_timeout`` (five times that, if not given) bounds a stream as a whole. Waiting
+    at the gate and the time that a stream's consumer takes are not counted. Redirects are followed on the
+    same host only.
     """
 
     def __init__(

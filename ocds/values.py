@@ -73,6 +73,8 @@ _AMOUNT = re.compile(
     r"(?:[.,](?P<cents>[0-9]{1,2})|\.(?P<fraction>[0-9]+))?(?:\s*zar)?",
     re.ASCII | re.IGNORECASE,
 )
+_ADDRESS = re.compile(r"[^\s@;,/&|<>()]+@[^\s@;,/&|<>()]+")
+_BETWEEN_ADDRESSES = re.compile(r"[\s;,/&|<>()]+")
 _UNFIT_FOR_URL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CENT = Decimal("0.01")
 _TOO_MUCH = Decimal(10) ** 15  # over the country's product: not an amount of money, whatever was meant
@@ -175,12 +177,14 @@ def _digits(value: float) -> str | Unreadable:
 
 
 def email(value: object) -> str | Unreadable | None:
-    """An e-mail address in so far as it has one @ between other characters and no blank."""
+    """An e-mail address in so far as it has one @ between other characters; the first of several."""
     found = text(value)
     if not isinstance(found, str):
         return found
-    name, _, domain = found.partition("@")
-    return found if name and domain and "@" not in domain and " " not in found else UNREADABLE
+    if _ADDRESS.fullmatch(found):
+        return found
+    parts = [part for part in _BETWEEN_ADDRESSES.split(found) if part and part.lower() not in ("or", "and")]
+    return parts[0] if parts and all(map(_ADDRESS.fullmatch, parts)) else UNREADABLE
 
 
 def telephone(value: object) -> str | Unreadable | None:
