@@ -90,7 +90,7 @@ def verdict(facts: Facts, now: datetime) -> Verdict:
         tenders = "1 tender is" if facts.missing == 1 else f"{facts.missing} tenders are"
         state, headline = "incomplete", f"The data is fresh, but {tenders} known to be missing."
     else:
-        state, headline = "fresh", f"The data is fresh and complete as of {in_words(age)} ago."
+        state, headline = "fresh", f"The data is fresh: nothing is missing as of {in_words(age)} ago."
     return Verdict(state, headline, causes, age, late_by, facts.next_due)
 
 

@@ -30,7 +30,7 @@ class Ticker:
         self._engine = engine
         self._stopping = stopping
         self._tick = tick
-        self._viewers: set[asyncio.Queue[frozenset[str]]] = set()
+        self._viewers: set[asyncio.Queue[frozenset[str] | None]] = set()
         self._task: asyncio.Task[None] | None = None
         self.looks = 0
 
@@ -43,20 +43,18 @@ class Ticker:
         """What moved, as it moves, until the process stops."""
         with self._viewer() as queue:
             while not self._stopping.is_set():
-                get = asyncio.ensure_future(queue.get())
-                stop = asyncio.ensure_future(self._stopping.wait())
-                done, pending = await asyncio.wait(
-                    {get, stop}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
-                for task in pending:
-                    task.cancel()
-                if stop in done:
+                try:
+                    moved = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
+                except TimeoutError:
+                    yield frozenset()
+                    continue
+                if moved is None:
                     return
-                yield get.result() if get in done else frozenset()
+                yield moved
 
     @contextmanager
-    def _viewer(self) -> Iterator[asyncio.Queue[frozenset[str]]]:
-        queue: asyncio.Queue[frozenset[str]] = asyncio.Queue(_MAX_WAITING)
+    def _viewer(self) -> Iterator[asyncio.Queue[frozenset[str] | None]]:
+        queue: asyncio.Queue[frozenset[str] | None] = asyncio.Queue(_MAX_WAITING)
         self._viewers.add(queue)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look_on(), name="live-ticker")
@@ -80,6 +78,7 @@ class Ticker:
                 before = now
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), self._tick)
+        self._tell(None)
 
     def _look(self) -> Snapshot:
         self.looks += 1
@@ -88,7 +87,7 @@ class Ticker:
             found["newest"] = console.newest_job(connection)
         return found
 
-    def _tell(self, moved: frozenset[str]) -> None:
+    def _tell(self, moved: frozenset[str] | None) -> None:
         for queue in self._viewers:
             # A viewer that does not keep up hears of the latest change; it reloads whole parts anyway.
             if queue.full():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from db.jobs_tables import ACTIVE, job_effects, jobs
-from db.tables import tender_ids, tenders, upstream_hosts
+from db.tables import releases, tender_ids, tenders, upstream_hosts
 
 SYNC_TYPE = "DELTA_SYNC"
 _GOOD = ("SUCCESS", "PARTIAL")
@@ -165,3 +165,106 @@ def status_counts(connection: sa.Connection) -> dict[str, int]:
 def job_types(connection: sa.Connection) -> Sequence[str]:
     """The types of job that there are."""
     return connection.execute(sa.select(jobs.c.type).distinct().order_by(jobs.c.type)).scalars().all()
+
+
+@dataclass(frozen=True)
+class WeekOfSyncs:
+    """How the week's syncs went; durations in seconds, None while there is none."""
+
+    ended: int
+    failed: int
+    median: float | None
+    p95: float | None
+
+    @property
+    def failed_rate(self) -> float | None:
+        """The share that failed or crashed."""
+        return self.failed / self.ended if self.ended else None
+
+
+def week_of_syncs(connection: sa.Connection, *, now: datetime) -> WeekOfSyncs:
+    """Counts and durations of the syncs that ended within the last seven days."""
+    seconds = sa.extract("epoch", jobs.c.finished_at - jobs.c.started_at)
+    good = jobs.c.status.in_(_GOOD)
+    row = connection.execute(
+        sa.select(
+            sa.func.count().filter(jobs.c.status.not_in(("SKIPPED", "CANCELLED"))),
+            sa.func.count().filter(jobs.c.status.in_(("FAILED", "CRASHED"))),
+            sa.func.percentile_cont(0.5).within_group(seconds).filter(good),
+            sa.func.percentile_cont(0.95).within_group(seconds).filter(good),
+        ).where(
+            jobs.c.type == SYNC_TYPE,
+            jobs.c.finished_at.is_not(None),
+            jobs.c.started_at >= now - timedelta(days=7),
+        )
+    ).one()
+    return WeekOfSyncs(row[0], row[1], *(None if value is None else float(value) for value in row[2:]))
+
+
+def published_per_day(connection: sa.Connection, *, now: datetime, days: int = 14) -> dict[date, int]:
+    """Tenders by the South African day of their publication."""
+    day = sa.func.date(sa.func.timezone("Africa/Johannesburg", tenders.c.published_at))
+    rows = connection.execute(
+        sa.select(day, sa.func.count())
+        .where(tenders.c.published_at >= now - timedelta(days=days))
+        .group_by(day)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def tender_count(connection: sa.Connection) -> int:
+    """All tenders."""
+    return int(connection.execute(sa.select(sa.func.count()).select_from(tenders)).scalar_one())
+
+
+def choices(connection: sa.Connection) -> dict[str, list[str]]:
+    """What the tender search can be narrowed to, for its select boxes."""
+    names = ("province", "lifecycle", "enrichment_status")
+    parts = (
+        sa.select(sa.literal(name).label("name"), tenders.c[name].label("value"))
+        .where(tenders.c[name].is_not(None))
+        .distinct()
+        for name in names
+    )
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for row in connection.execute(sa.union_all(*parts).order_by(sa.text("2"))):
+        found[row.name].append(row.value)
+    return found
+
+
+def identifier(connection: sa.Connection, ocid: str) -> sa.Row[Any] | None:
+    """What the ledger of identifiers knows about a tender."""
+    return connection.execute(sa.select(tender_ids).where(tender_ids.c.ocid == ocid)).one_or_none()
+
+
+def jobs_of_tender(connection: sa.Connection, ocid: str, *, limit: int = 20) -> Sequence[sa.Row[Any]]:
+    """The jobs that fetched a version of the tender or last wrote its row, newest first."""
+    touched = sa.union(
+        sa.select(releases.c.job_id).where(releases.c.ocid == ocid),
+        sa.select(tenders.c.job_id).where(tenders.c.ocid == ocid),
+    ).subquery()
+    return connection.execute(
+        sa.select(jobs.c.id, jobs.c.type, jobs.c.status, jobs.c.started_at)
+        .where(jobs.c.id.in_(sa.select(touched.c.job_id)))
+        .order_by(jobs.c.started_at.desc())
+        .limit(limit)
+    ).all()
+
+
+def enrichment_queue(connection: sa.Connection, *, limit: int) -> Sequence[sa.Row[Any]]:
+    """The tenders that are not enriched, whose turn comes first at the top."""
+    column = tenders.c
+    return connection.execute(
+        sa.select(
+            column.ocid,
+            column.display_title,
+            column.title,
+            column.enrichment_status,
+            column.enrichment_attempts,
+            column.enrichment_next_at,
+            column.enrichment_error,
+        )
+        .where(column.enrichment_status != "enriched")
+        .order_by(column.enrichment_next_at.nulls_first(), column.n)
+        .limit(limit)
+    ).all()

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 def routers() -> list[APIRouter]:
     """All pages, in the order in which their routes are tried."""
-    from app.pages import actions, jobs, live, login
+    from app.pages import actions, coverage, jobs, live, login, overview, people, tenders
 
-    return [login.router, actions.router, jobs.router, live.router]
+    pages = (login, actions, overview, jobs, tenders, coverage, people, live)
+    return [part.router for part in pages]
