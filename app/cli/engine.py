@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from app.cli.outcome import CommandError, Exit, UsageError
+from app.replay.config import HELP_TEXT
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("engine")(engine)
-    app.command("replay")(replay)
+    app.command("replay", help=HELP_TEXT)(replay)
 
 
 def engine(
@@ -55,14 +56,28 @@ def replay(
     synthetic: Annotated[
         int, typer.Option(help="Serve so many made-up tenders instead of the captures.", min=0, metavar="N")
     ] = 0,
+    hold_back: Annotated[
+        float, typer.Option(help="Fraction of the tenders that is published later.", metavar="0-1")
+    ] = 0.0,
+    churn: Annotated[
+        float, typer.Option(help="Fraction of the tenders that changes later.", metavar="0-1")
+    ] = 0.0,
+    publish_over: Annotated[
+        float, typer.Option(help='Minutes that "later" lasts.', min=0.0, metavar="MINUTES")
+    ] = 60.0,
+    time_scale: Annotated[
+        float, typer.Option(help="Seconds waited under faults for one of the real hosts.", min=0.0)
+    ] = 0.01,
+    now: Annotated[
+        str | None, typer.Option(help="Start the stand-in's clock at this moment.", metavar="TIME")
+    ] = None,
 ) -> int:
-    """Run the recorded eTenders stand-in: both hosts on one port.
+    """Serve the recorded stand-in until stopped."""
+    from datetime import timedelta
 
-    Most releases are derived from captured portal rows by field mapping, and are marked as derived in the data set's
-    notes (docs/replay.md). Give its address as both OCDS_BASE_URL and ETENDERS_BASE_URL.
-    """
     from app.loopback import PortUnavailableError
-    from app.replay.config import ReplayConfig, ReplayError, parse_ids
+    from app.replay.calendar import utc_now
+    from app.replay.config import ReplayConfig, ReplayError, clock_from, parse_ids
     from app.replay.server import run
 
     try:
@@ -72,6 +87,11 @@ def replay(
             ids=parse_ids(ids) if ids else None,
             shift=int(shift) if shift.lstrip("-").isdigit() else shift,
             synthetic=synthetic,
+            hold_back=hold_back,
+            churn=churn,
+            publish_over=timedelta(minutes=publish_over),
+            time_scale=time_scale,
+            clock=clock_from(now) if now else utc_now,
         )
     except ReplayError as problem:
         raise UsageError(str(problem)) from problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,13 +16,13 @@ Serve the recorded eTenders stand-in: both government hosts on one port.
 
 Give its address as both OCDS_BASE_URL and ETENDERS_BASE_URL.
 
-The tenders are captures of the real hosts: 2,068 portal rows of November 2022, 200 of September 2025, and
-8 releases of October 2025 and August 2026, with their dates moved so that the newest of each capture is
-today's. The releases of the 2,268 tenders of which only the portal row was captured are DERIVED from that
+The tenders are captures of the real hosts: 2,068 portal rows of November 2022, 200 of September 2025, \
+and 8 releases of October 2025 and August 2026, with their dates moved so that the newest of each capture is \
+today's. The releases of the 2,268 tenders of which only the portal row was captured are DERIVED from that \
 row: the real API never answered them. Names, e-mail addresses and telephone numbers of people are made up.
 
---data adds folders of further captures; --faults documented behaves as badly as the real hosts are known
-to, seed:N draws a repeatable schedule of faults; --ids serves only tenders with ids from A to B.
+--faults documented behaves as badly as the real hosts are known to, seed:N draws a repeatable schedule of \
+faults. Requests below /__replay__/ steer it (docs/replay.md).
 """
 
 
@@ -87,6 +88,18 @@ class ReplayConfig:
             raise ReplayError(
                 "synthetic, synthetic_per_day and time_scale must not be negative (per day: at least 1)."
             )
+
+
+def clock_from(text: str) -> Callable[[], datetime]:
+    """A clock that runs on from the moment in ``--now``; raises `ReplayError` for one without a zone."""
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        start = None
+    if start is None or start.tzinfo is None:
+        raise ReplayError(f"--now {text}: give a moment with its zone, like 2026-08-14T09:00:00+02:00.")
+    moment, began = start, time.monotonic()
+    return lambda: moment + timedelta(seconds=time.monotonic() - began)
 
 
 def parse_faults(text: str) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.replay.config import ReplayConfig, ReplayError, parse_ids
+from app.replay.config import ReplayConfig, ReplayError, clock_from, parse_ids
 from app.replay.stand_in import make_app
 from tests.replay.asking import API, BUCKET, ask, still
 
@@ -145,3 +145,13 @@ def test_a_range_of_ids_that_is_none_is_refused_with_an_example(text: str) -> No
     with pytest.raises(ReplayError, match="134000-134400"):
         parse_ids(text)
     assert parse_ids("134000-134400") == (134_000, 134_400)
+
+
+def test_the_clock_can_start_at_another_moment_with_a_zone() -> None:
+    clock = clock_from("2026-08-14T09:00:00+02:00")
+    first, second = clock(), clock()
+    assert first.isoformat()[:16] == "2026-08-14T09:00"
+    assert second >= first
+    for text in ("yesterday", "2026-08-14T09:00:00"):
+        with pytest.raises(ReplayError, match="with its zone"):
+            clock_from(text)
