@@ -57,6 +57,13 @@ _OPENINGS = tuple(
         r"(?:the|an?)\s+(?=\w)",
     )
 )
+_OPENING_WORD = re.compile(
+    r"(?:the|an?|open|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|title|name|scope|project|"
+    r"appoint|procure|engage|sourcing|establish|provision|for)",
+    re.IGNORECASE,
+)
+_INVITED = re.compile(r"\b(?:invited|requested|called)\b", re.IGNORECASE)
+_PERIOD_WORD = re.compile(r"\b(?:months?|years?|weeks?|days?|period|when)\b", re.IGNORECASE)
 _PERIODS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -82,17 +89,23 @@ def subject_of(text: str, number: str | None) -> str:
     for _ in range(_ROUNDS):
         before = text
         text = _without_number(text, number)
-        for pattern in _OPENINGS:
+        for pattern in _worth_trying(text):
             match = pattern.match(text)
             if match:
                 text = _kept(text[match.end() :], text)
         if text == before:
             break
-    for pattern in _PERIODS:
-        shorter = pattern.sub("", text).strip(EDGES)
-        if shorter != text:
-            text = _kept(shorter, text)
+    if _PERIOD_WORD.search(text):
+        for pattern in _PERIODS:
+            text = _kept(pattern.sub("", text), text)
     return text.strip(EDGES) or text
+
+
+def _worth_trying(text: str) -> tuple[re.Pattern[str], ...]:
+    """Most texts open with their subject: a look at the first word spares them the patterns."""
+    if _INVITED.search(text):
+        return _OPENINGS
+    return _OPENINGS[1:] if _OPENING_WORD.match(text) else ()
 
 
 def _kept(shorter: str, text: str) -> str:

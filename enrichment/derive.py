@@ -12,7 +12,7 @@ from enrichment.contact import email_of, telephone_of
 from enrichment.documents import Document, merge_documents
 from enrichment.lifecycle import lifecycle_of
 from enrichment.organ import buyer_id_of, organ_of
-from enrichment.place import place_of
+from enrichment.place import address_of, place_of
 from enrichment.province import province_of
 from enrichment.rows import PortalRow
 from enrichment.slug import slug_of
@@ -237,10 +237,11 @@ def _locate(tender: _Columns, release: Release | None, row: PortalRow | None) ->
         ),
         (province_of(row.province) if row and row.province else None, "portal", "province"),
     )
+    released = address_of(release.delivery_location) if release and release.delivery_location else None
     address = tender.first(
         "delivery_location",
-        (release.delivery_location if release else None, "release", "tender.deliveryLocation"),
-        (row.delivery if row else None, "portal", "delivery"),
+        (released, "release", "tender.deliveryLocation"),
+        (address_of(row.delivery) if row and row.delivery else None, "portal", "delivery"),
     )
     parts = (row.street, row.suburb, row.town) if row and row.town else None
     buyer = tender.columns["buyer_name"] if tender.columns["municipality_type"] else None

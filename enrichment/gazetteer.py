@@ -24,9 +24,13 @@ COMMON_WORDS = frozenset(
 
 
 class Town(NamedTuple):
-    """A town or city under its present name. ``district`` is the district municipality or the metro."""
+    """A town or city. ``place`` is the same for all names of one town that are shown as the source has them.
+
+    ``district`` is the district municipality or the metro.
+    """
 
     name: str
+    place: str
     municipality: str
     district: str
     province: str
@@ -73,13 +77,16 @@ def _add(places: Gazetteer, province: str, district: str, municipality: str, tow
         _put(places.municipalities, name, Municipality(names[0], district, province))
     _put(places.municipalities, district, Municipality(district, district, province))
     for match in _TOWN.finditer(towns):
-        spellings = [name.strip() for name in match["names"].split(" = ")]
-        town = Town(spellings[0], names[0], district, province)
-        for spelling in spellings:
-            _put(places.towns, spelling, town)
-        for suburb in (match["suburbs"] or "").split(","):
-            if suburb.strip():
-                _put(places.suburbs, suburb, town)
+        place = ""
+        for shown in match["names"].split(" ~ "):
+            spellings = [name.strip() for name in shown.split(" = ")]
+            place = place or spellings[0]
+            town = Town(spellings[0], place, names[0], district, province)
+            for spelling in spellings:
+                _put(places.towns, spelling, town)
+            if place == spellings[0]:
+                for suburb in filter(None, map(str.strip, (match["suburbs"] or "").split(","))):
+                    _put(places.suburbs, suburb, town)
 
 
 def _put(index: dict[str, list[_Entry]], name: str, entry: _Entry) -> None:

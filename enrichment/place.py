@@ -4,11 +4,16 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from enrichment.gazetteer import COMMON_WORDS, Municipality, Town, gazetteer, key
+from enrichment.gazetteer import COMMON_WORDS, Town, gazetteer, key
 from enrichment.province import NATIONAL, province_of
+from ocds.values import PLACEHOLDERS
 
-_SPACED_DASH = re.compile(r"\s+[-–—]\s*|\s*[-–—]\s+")
-_ANY_DASH = re.compile(r"\s*[-–—]\s*")
+_DASHES = tuple(
+    re.compile(pattern) for pattern in (r"\s+[-–—]\s+", r"\s+[-–—]\s*|\s*[-–—]\s+", r"\s*[-–—]\s*")
+)
+_FEWEST_SEGMENTS = 3
+_STREETS_FROM = 2  # after town and suburb
+_UNMISTAKABLE = 11  # letters of a suburb's name that is one of a kind wherever it is written
 _PIECES = re.compile(r"[,;/()|:]+|\s-|-\s|\band\b|&", re.IGNORECASE)
 _SEVERAL = re.compile(r"\band\b|&|/", re.IGNORECASE)
 _CODE = re.compile(r"\b\d{3,5}\b\.?\s*$")
@@ -46,16 +51,25 @@ def place_of(
     can be named, the district may still be: by a municipality in the address, or by the buyer being a municipality.
     """
     segments = _segments(parts, address)
+    if province in (None, NATIONAL):
+        province = next(filter(None, map(province_of, segments)), province)
     for position, segment in enumerate(segments):
-        towns = _towns_in(segment, province, words_too=position < 2)
+        towns = _towns_in(segment, province, in_street=position >= _STREETS_FROM)
         if towns:
             nearer = _nearer_town(towns, segments[position + 1 : position + 2], province)
             return _agreed([nearer] if nearer else towns, segment)
-    for segment in [*segments, buyer_name or ""]:
-        municipality = _municipality_in(segment, province)
-        if municipality:
-            return Place(None, municipality.district)
+    for texts in (segments, [buyer_name or ""]):
+        districts = {district for text in texts for district in _districts_in(text, province)}
+        if districts:
+            return Place(None, districts.pop() if len(districts) == 1 else None)
     return NOWHERE
+
+
+@lru_cache(maxsize=16384)
+def address_of(text: str) -> str | None:
+    """The address, or None where each of its parts is a placeholder ("N/A - N/A - N/A - 0000")."""
+    parts = [part.strip().casefold() for part in re.split(r"\s*[-–—,]\s*", text)]
+    return None if all(part in PLACEHOLDERS or not part.strip("0") for part in parts) else text
 
 
 def _segments(parts: tuple[str | None, str | None, str | None] | None, address: str | None) -> list[str]:
@@ -64,15 +78,16 @@ def _segments(parts: tuple[str | None, str | None, str | None] | None, address: 
         return [part for part in reversed(parts) if part]
     if not address:
         return []
-    segments = [part.strip() for part in _SPACED_DASH.split(address)]
-    if len(segments) < 3 and address.count("-") >= 3 - len(segments):
-        segments = [part.strip() for part in _ANY_DASH.split(address)]
-    if len(segments) > 1 and segments[-1].rstrip(".").isdigit():
+    for dash in _DASHES:
+        segments = dash.split(address.strip())
+        if len(segments) >= _FEWEST_SEGMENTS:
+            break
+    if len(segments) > 1 and segments[-1].strip(" .").isdigit():
         segments.pop()
-    return [part for part in reversed(segments) if part]
+    return [part.strip() for part in reversed(segments) if part.strip()]
 
 
-def _towns_in(segment: str, province: str | None, *, words_too: bool) -> list[Town]:
+def _towns_in(segment: str, province: str | None, *, in_street: bool) -> list[Town]:
     """The towns that a part of an address names, in its order; empty when it names none for sure."""
     segment = _CODE.sub("", segment)
     whole = key(segment)
@@ -84,24 +99,26 @@ def _towns_in(segment: str, province: str | None, *, words_too: bool) -> list[To
     towns = [
         town
         for piece in _PIECES.split(segment)
-        if not province_of(piece) and (town := _named(key(_CODE.sub("", piece)), province, suburbs=words_too))
+        if not province_of(piece)
+        and (town := _named(key(_CODE.sub("", piece)), province, suburbs=not in_street))
     ]
-    if not towns and words_too:
-        towns = _by_words(whole.split(), province)
-    return list(dict.fromkeys(towns))
+    return list(dict.fromkeys(towns or _by_words(whole.split(), province, in_street=in_street)))
 
 
-def _by_words(words: list[str], province: str | None) -> list[Town]:
-    """Names inside a longer text, the longest first at each word; not in "Durban Road", not a word of daily use."""
+def _by_words(words: list[str], province: str | None, *, in_street: bool) -> list[Town]:
+    """Names inside a longer text, the longest first at each word; not in "Durban Road", not a word of daily use.
+
+    In a street's field only names of several words count.
+    """
     towns: list[Town] = []
     at = 0
     while at < len(words):
-        for length in range(min(_LONGEST_NAME, len(words) - at), 0, -1):
+        for length in range(min(_LONGEST_NAME, len(words) - at), int(in_street), -1):
             name = " ".join(words[at : at + length])
             following = words[at + length] if at + length < len(words) else ""
             if name in COMMON_WORDS or following in _STREET:
                 continue
-            town = _named(name, province, suburbs=length > 1 or len(name) > 6)
+            town = _named(name, province, suburbs=not in_street and len(name) > 6)
             if town:
                 towns.append(town)
                 at += length - 1
@@ -116,7 +133,7 @@ def _named(name: str, province: str | None, *, suburbs: bool) -> Town | None:
     places = gazetteer()
     town = _fitting(places.towns.get(name, []), province, strict=False)
     if town is None and suburbs:
-        town = _fitting(places.suburbs.get(name, []), province, strict=True)
+        town = _fitting(places.suburbs.get(name, []), province, strict=len(name) < _UNMISTAKABLE)
     return town
 
 
@@ -147,7 +164,7 @@ def _agreed(towns: list[Town], segment: str) -> Place:
     districts = {town.district for town in towns}
     if len(districts) > 1:
         return NOWHERE
-    if len({town.name for town in towns}) == 1:
+    if len({town.place for town in towns}) == 1:
         return Place(towns[0].name, towns[0].district)
     same_city = len({town.municipality for town in towns}) == 1 and towns[0].municipality.endswith(
         towns[0].district
@@ -158,15 +175,16 @@ def _agreed(towns: list[Town], segment: str) -> Place:
 
 
 @lru_cache(maxsize=4096)
-def _municipality_in(text: str, province: str | None) -> Municipality | None:
-    if not text or province_of(text):
-        return None
-    municipalities = gazetteer().municipalities
-    for piece in (text, *_PIECES.split(text)):
+def _districts_in(text: str, province: str | None) -> frozenset[str]:
+    """The districts of the municipalities that a text names."""
+    districts: set[str] = set()
+    for piece in {text, *_PIECES.split(text)}:
+        if province_of(piece):
+            continue
         name = key(piece)
         for candidate in (name, " ".join(_MUNICIPAL.sub(" ", name).split())):
-            entries = municipalities.get(candidate, [])
+            entries = gazetteer().municipalities.get(candidate, [])
             near = [entry for entry in entries if entry.province == province] or entries
             if len({entry.district for entry in near}) == 1:
-                return near[0]
-    return None
+                districts.add(near[0].district)
+    return frozenset(districts)

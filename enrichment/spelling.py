@@ -32,6 +32,7 @@ _HEADS = (
     r"tvet college|police station|magistrate'?s?'? court|magistrate|prison|correctional centre|nature reserve)"
 )
 _BEFORE_HEAD = re.compile(rf"\b([a-z][a-z'’-]{{3,}})(?= {_HEADS}\b)")
+_HEAD = re.compile(rf" {_HEADS}\b")
 _NO_NAME = frozenset(
     """local district metropolitan primary secondary high rural rural-based new the and with from into regional provincial
     public private community central power main training special medical local-based various different other
@@ -59,16 +60,11 @@ def is_shouted(text: str) -> bool:
 def calm(text: str) -> str:
     """The text in sentence case, its first letter left small: acronyms, codes and names keep or get their capitals."""
     lexicon = _lexicon()
-    parts: list[str] = []
-    end = 0
-    matches = list(_WORD.finditer(text))
-    for position, match in enumerate(matches):
-        parts.append(text[end : match.start()])
-        last = position == len(matches) - 1
-        parts.append(match[0] if last and len(match[0]) == 1 else _word(match[0]))
-        end = match.end()
-    calmed = "".join(parts) + text[end:]
-    calmed = _BEFORE_HEAD.sub(_named, calmed)
+    calmed = _WORD.sub(lambda found: _word(found[0]), text)
+    if len(text) > 1 and text[-2] == " ":
+        calmed = calmed[:-1] + text[-1]  # the A of "Phase A" is no article
+    if _HEAD.search(calmed):
+        calmed = _BEFORE_HEAD.sub(_named, calmed)
     for first in dict.fromkeys(calmed.lower().split()):
         pattern = lexicon.phrases_by_first_word.get(first)
         if pattern:

@@ -46,6 +46,7 @@ _NOT_THE_CONTRACT = re.compile(
 _BEFORE, _AFTER = 90, 60
 _LEAST, _MOST = Decimal(5_000), Decimal(200_000_000_000)
 _SCALES = {"m": 6, "mil": 6, "mill": 6, "million": 6, "bn": 9, "b": 9, "billion": 9, "k": 3, "thousand": 3}
+_MONEY = re.compile(r"\b(?:R|ZAR)\s?\d", re.IGNORECASE)
 _GROUPED = re.compile(r"\d{1,3}(?:[ ,.\u00a0']\d{3})+")
 
 
@@ -63,7 +64,7 @@ def stated_value(text: str | None) -> StatedValue | None:
     An amount counts only where the words just before it call it the contract's value, cost or budget, or a ceiling on the
     contract, and nothing around it says otherwise (fees, deposits, accounts, turnover, thresholds, rates, insurance).
     """
-    if not text or "r" not in text.lower():
+    if not text or not _MONEY.search(text):
         return None
     for pattern in (_RANGE, _STATED, _CAP):
         for match in pattern.finditer(text):
