@@ -7,11 +7,13 @@ import logging
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import psycopg
+from fastapi import APIRouter
 
-from engine import intake
+from engine import admission, flow, intake
 from engine.config import EngineConfig
 from engine.database import Closed, Database
 from engine.driver import Driver
@@ -20,10 +22,12 @@ from engine.lease import Lease
 from engine.records import NewRun
 from engine.registration import RegistrationResult, register
 from engine.registry import Registry
-from engine.sql import instances, queueing, registering
+from engine.signals import ENDED, POKED, REGISTRY, WAKE, Signals
+from engine.sql import gating, instances, operating, queueing, registering
 from engine.sql.queueing import Claimed
 from engine.state import RunState, restore
-from engine.transport import AsgiApp, Http, InProcess, Switch
+from engine.timers import Timers
+from engine.transport import AsgiApp, Http, InProcess, Switch, Transport
 from engine.writer import Aftermath, Writer
 
 log = logging.getLogger(__name__)
@@ -43,8 +47,8 @@ class Engine:
         self.clock = clock
         self.database = Database(dsn, size=self.config.connections)
         self.registry = Registry()
-        self.http = Http(timeout=self.config.call_timeout, connections=self.config.max_calls)
-        self.transport = Switch(self.http)
+        self._switch = Switch(Http(timeout=self.config.call_timeout, connections=self.config.max_calls))
+        self.transport: Transport = self._switch
         self.calls = asyncio.Semaphore(self.config.max_calls)
         self.drivers: dict[str, Driver] = {}
         self.lease = Lease(
@@ -57,9 +61,12 @@ class Engine:
             self.database,
             lambda: self.lease.instance,
             clock,
-            after=self._after_write,
+            after=self.after_write,
             on_write=self.config.on_write,
         )
+        self.signals = Signals(self.database, lambda: self.owner, self._heard)
+        self.timers = Timers(self)
+        self._undecided = asyncio.Event()
         self._reserved = 0
         self._wake = asyncio.Event()
         self._next_due: datetime | None = None
@@ -87,7 +94,10 @@ class Engine:
         await self.refresh_registry()
         self.writer.start()
         self.lease.start()
-        self._spawn(self._dispatch())
+        self.spawn(self._dispatch())
+        self.spawn(self._admit())
+        self.spawn(self.timers.run())
+        self.spawn(self.signals.listen())
 
     async def stop(self, grace: float = 5.0) -> None:
         """Claim nothing more, let steps that are running end within `grace` seconds, give the rest back."""
@@ -111,7 +121,8 @@ class Engine:
         await self.database.close()
         await self.transport.close()
 
-    def _spawn(self, work: Any, name: str | None = None) -> None:
+    def spawn(self, work: Any, name: str | None = None) -> None:
+        """Run in the background, for as long as the engine."""
         task = asyncio.ensure_future(work)
         if name:
             task.set_name(name)
@@ -130,26 +141,32 @@ class Engine:
     ) -> RegistrationResult:
         """Store an app's functions as `/fn/register` does; raises `RefusedError` and then changes nothing."""
         result = await register(self, appname, url, functions, **details)
-        await self.refresh_registry()
+        await self.registry_changed()
         return result
+
+    async def registry_changed(self) -> None:
+        """Functions have changed in the database: know it here, and let the other processes know."""
+        await self.refresh_registry()
+        self.timers.nudge()
+        await self.signals.say(REGISTRY)
 
     async def refresh_registry(self) -> None:
         """Read the registered functions, as they are in the database now."""
         rows = await self.database.run(registering.functions)
         found: list[Function] = []
-        paused: list[uuid.UUID] = []
-        for app, config, function_id, is_paused in rows:
+        paused: dict[uuid.UUID, str] = {}
+        for app, config, function_id, paused_runs in rows:
             try:
                 found.append(parse(app, config))
             except RefusedError as error:
                 log.error("engine: a stored function cannot be used: %s", error)
-            if is_paused:
-                paused.append(function_id)
+            if paused_runs is not None:
+                paused[function_id] = paused_runs
         self.registry = Registry(found, paused)
 
     def serve_in_process(self, url_prefix: str, asgi_app: AsgiApp) -> None:
         """Call functions whose URL starts with the prefix directly through the ASGI application."""
-        self.transport.serve(url_prefix, InProcess(asgi_app, timeout=self.config.call_timeout))
+        self._switch.serve(url_prefix, InProcess(asgi_app, timeout=self.config.call_timeout))
 
     # -- events -----------------------------------------------------------------------------------------
 
@@ -187,7 +204,7 @@ class Engine:
     def _drive(self, state: RunState) -> None:
         driver = Driver(self, state)
         self.drivers[state.run_id] = driver
-        self._spawn(self._driven(driver), name=f"run-{state.run_id}")
+        self.spawn(self._driven(driver), name=f"run-{state.run_id}")
 
     async def _driven(self, driver: Driver) -> None:
         run_id = driver.state.run_id
@@ -254,7 +271,27 @@ class Engine:
         claimed = await self.database.run(lambda c: queueing.claim(c, self.owner, now, room))
         if claimed:
             await self._take_up(claimed)
-        return len(claimed) == room
+        room -= len(claimed)
+        if room <= 0:
+            return True
+        taken, due = await self.database.run(
+            lambda c: gating.claim(c, self.owner, now, room, limits=self._limits_of, turns=self._turn_of)
+        )
+        if taken:
+            await self._take_up(taken)
+        if due > len(taken):
+            self.timers.nudge()
+        return due == room
+
+    def _limits_of(self, one: gating.Candidate) -> dict[str, int]:
+        function = self.registry.by_id.get(one.function_id)
+        return limits_of(function, one.gates)
+
+    def _turn_of(self, one: gating.Candidate, tat: datetime, now: datetime) -> flow.Turn | None:
+        function = self.registry.by_id.get(one.function_id)
+        if function is None or function.throttle is None:
+            return None
+        return flow.throttle(function.throttle, tat, now)
 
     async def _take_up(self, claimed: list[Claimed]) -> None:
         """Read the state of claimed runs and drive them."""
@@ -267,30 +304,99 @@ class Engine:
             )
 
         events, steps = await self.database.run(read)
+        aside: list[Claimed] = []
         for one in claimed:
             function = self.registry.by_id.get(one.function_id)
-            if function is None:
-                await self._without_function(one)
+            if function is None or self._holds(one):
+                aside.append(one)
                 continue
             bodies = [events.get(event_id, b"{}") for event_id in one.event_ids]
             self._drive(restore(one, function, bodies, steps[one.run_id], self.clock()))
+        if aside:
+            await self.database.run(lambda c: operating.hold(c, [one.run_id for one in aside], self.owner))
 
-    async def _without_function(self, claimed: Claimed) -> None:
-        log.warning("engine: run %s belongs to a function that is no longer registered", claimed.run_id)
+    def _holds(self, one: Claimed) -> bool:
+        """Whether the run has to wait because its function is paused."""
+        mode = self.registry.paused.get(one.function_id)
+        return mode is not None and (mode != "continue" or one.fresh)
+
+    async def _admit(self) -> None:
+        """Decide about stored events, whenever there may be some undecided."""
+        while True:
+            self._undecided.clear()
+            try:
+                while await admission.admit(self):
+                    pass
+            except psycopg.Error:
+                log.exception("engine: decisions about events failed; trying again")
+                await asyncio.sleep(self.config.poll_seconds)
+                continue
+            self.timers.nudge()
+            await self._undecided.wait()
+
+    def admit_soon(self) -> None:
+        """There may be events to decide about."""
+        self._undecided.set()
 
     # -- what others report -----------------------------------------------------------------------------
 
-    def _after_write(self, aftermath: Aftermath) -> None:
+    def after_write(self, aftermath: Aftermath) -> None:
+        """Act on what a committed transaction means for runs, here and elsewhere."""
+        elsewhere = []
         for run_id, owner, _state in aftermath.poked or ():
             driver = self.drivers.get(run_id)
             if driver is not None and owner == self.owner:
                 driver.poke()
+            elif owner is not None:
+                elsewhere.append(run_id)
+        if aftermath.intents:
+            self.admit_soon()
         if aftermath.poked or aftermath.unblocked or aftermath.ready:
             self._wake.set()
+        if self.lease.alone or self._stopping:
+            return
+        if elsewhere:
+            self.spawn(self.signals.say(POKED, elsewhere))
+        elif aftermath.ready and len(self.drivers) >= self.config.max_runs:
+            self.spawn(self.signals.say(WAKE))
+
+    def ended_elsewhere(self, run_ids: list[str]) -> None:
+        """Runs were ended from outside their drivers: let go of them, and see what follows."""
+        if not run_ids:
+            return
+        unknown = [run_id for run_id in run_ids if run_id not in self.drivers]
+        for run_id in run_ids:
+            driver = self.drivers.get(run_id)
+            if driver is not None:
+                driver.abandon()
+        self.admit_soon()
+        self._wake.set()
+        if unknown and not self.lease.alone and not self._stopping:
+            self.spawn(self.signals.say(ENDED, unknown))
+
+    def _heard(self, kind: str, ids: list[str]) -> None:
+        """Another process says something."""
+        if kind == REGISTRY:
+            self.spawn(self.refresh_registry())
+            self.timers.nudge()
+        for run_id in ids:
+            driver = self.drivers.get(run_id)
+            if driver is not None and kind == ENDED:
+                driver.abandon()
+            elif driver is not None:
+                driver.poke()
+        self._wake.set()
+
+    @cached_property
+    def router(self) -> APIRouter:
+        """All HTTP routes of the engine but `/health`."""
+        from engine.api import make_router
+
+        return make_router(self)
 
     def _found_dead(self, instance: uuid.UUID, proven: bool) -> None:
         if self._loop is not None and not self._stopping:
-            self._loop.call_soon_threadsafe(lambda: self._spawn(self._bury(instance, proven)))
+            self._loop.call_soon_threadsafe(lambda: self.spawn(self._bury(instance, proven)))
 
     async def _bury(self, instance: uuid.UUID, proven: bool) -> None:
         async def work(connection: Any) -> list[str] | None:
@@ -311,3 +417,9 @@ class Engine:
             driver.abandon()
         self.drivers.clear()
         self.lease.renew_identity()
+
+
+def limits_of(function: Function | None, gates: list[str] | None) -> dict[str, int]:
+    """How many slots each gate of a run has; a gate whose limit is no longer configured has no end."""
+    limits = function.concurrency if function is not None else ()
+    return {gate: limits[n].limit for n, gate in enumerate(gates or ()) if n < len(limits)}

@@ -80,15 +80,15 @@ Json = dict[str, Any]
 
 
 class Reads(Protocol):
-    """What the REST routes answer, as Python; None where nothing is known by that id."""
+    """What the REST routes answer, as Python: None, or nothing, where nothing is known by that id."""
 
     async def run(self, run_id: str) -> Json | None: ...
 
-    async def steps(self, run_id: str) -> list[Json] | None: ...
+    async def steps(self, run_id: str) -> list[Json]: ...
 
-    async def events(self, run_id: str) -> list[Json] | None: ...
+    async def events(self, run_id: str) -> list[Json]: ...
 
-    async def runs_of_event(self, event_id: str) -> list[Json] | None: ...
+    async def runs_of_event(self, event_id: str) -> list[Json]: ...
 
 
 @cache
@@ -131,10 +131,10 @@ class GraphQL:
             return None
 
         async def trace(_: object) -> Json:
-            steps = await self._reads.steps(runID) or []
+            steps = await self._reads.steps(runID)
             return {
                 **_times(run),
-                "name": run["function_id"],
+                "name": str(run["function_id"]),
                 "status": _status(run),
                 "outputID": _output_id(runID, ""),
                 "childrenSpans": [_span(runID, step) for step in steps],
@@ -154,7 +154,7 @@ class GraphQL:
         if not events:
             return None
         return {
-            "IDs": [event["internal_id"] for event in events],
+            "IDs": [event["id"] for event in events],
             "eventName": events[0]["name"],
             "payloads": [_payload(event) for event in events],
             "isBatch": len(events) > 1,
@@ -171,14 +171,12 @@ class GraphQL:
         return {"data": None if step["error"] else _text(step["output"]), "error": step["error"]}
 
     async def _step(self, run_id: str, step_id: str) -> Json | None:
-        steps = await self._reads.steps(run_id) or []
+        steps = await self._reads.steps(run_id)
         return next((step for step in steps if step["id"] == step_id), None)
 
     async def _event(self, _: object, query: Json) -> Json:
         async def function_runs(_: object) -> list[Json]:
-            return [
-                self._as_function_run(run) for run in await self._reads.runs_of_event(query["eventId"]) or []
-            ]
+            return [self._as_function_run(run) for run in await self._reads.runs_of_event(query["eventId"])]
 
         return {"id": query["eventId"], "functionRuns": function_runs}
 
@@ -190,13 +188,11 @@ class GraphQL:
         run_id = run["run_id"]
 
         async def event(_: object) -> Json | None:
-            events = await self._reads.events(run_id) or []
-            return {"id": events[0]["internal_id"], "raw": _payload(events[0])} if events else None
+            events = await self._reads.events(run_id)
+            return {"id": events[0]["id"], "raw": _payload(events[0])} if events else None
 
         async def history(_: object) -> list[Json]:
-            return [
-                {"id": step["id"], "stepName": step["name"]} for step in await self._reads.steps(run_id) or []
-            ]
+            return [{"id": step["id"], "stepName": step["name"]} for step in await self._reads.steps(run_id)]
 
         async def item_output(_: object, id: str) -> str | None:  # noqa: A002
             step = await self._step(run_id, id)
@@ -245,7 +241,7 @@ def _output_id(run_id: str, step_id: str) -> str:
     return f"{run_id}.{step_id}"
 
 
-def _text(value: object) -> str | None:
+def _text(value: object) -> str:
     return orjson.dumps(value).decode()
 
 

@@ -45,13 +45,13 @@ def new_run(
     now: datetime,
     *,
     cause: str = EVENT,
-    claim: Callable[[], bool] = lambda: False,
+    claim: Callable[[], bool] | None = None,
 ) -> NewRun:
     """A run of the function for this event. `claim` says whether this process takes it at once."""
     gates = [gate_name(function, limit, event) for limit in function.concurrency] or None
     throttle = throttle_key(function, event)
     offset = priority_offset(function, event)
-    direct = gates is None and throttle is None and not offset and claim()
+    direct = claim is not None and gates is None and throttle is None and not offset and claim()
     start, finish = function.start_timeout, function.finish_timeout
     limit = finish if direct else start
     return NewRun(
@@ -78,7 +78,7 @@ def route(
     event: NewEvent,
     now: datetime,
     *,
-    claim: Callable[[], bool] = lambda: False,
+    claim: Callable[[], bool] | None = None,
     data: Any = None,
 ) -> Accept:
     """What follows from a stored event; `data` is its JSON if the caller has it decoded."""
@@ -90,7 +90,8 @@ def route(
         if not function.plain:
             accept.intents.append(Intent(event.id, str(function.id)))
             continue
-        run = new_run(function, decoded, [event.id], now, claim=claim)
+        held = function.id in registry.paused
+        run = new_run(function, decoded, [event.id], now, claim=None if held else claim)
         run.trigger = event.id
         if event.sender_id is not None:
             run.dedupe_key = f"event:{event.sender_id}"

@@ -59,6 +59,8 @@ functions = sa.Table(
     _column("created_at", _instant, server_default=_now),
     _column("archived_at", _instant, nullable=True),
     _column("paused_at", _instant, nullable=True),
+    # what its live runs do while it is paused: hold, continue or cancel
+    _column("paused_runs", _text, server_default="hold"),
 )
 
 schedules = sa.Table(

@@ -51,6 +51,8 @@ class RunState:
     discover_at: datetime | None = None
     discovering: bool = False
     carried: list[StepWrite] = field(default_factory=list)
+    # memos that replace the input of steps still to be run
+    inputs: dict[str, bytes] = field(default_factory=dict)
     _parts: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
 
     @property
@@ -64,7 +66,9 @@ class RunState:
             if len(self._parts) > 8:
                 self._parts.clear()
             memos = dict(islice(self.memos.items(), depth))
-            found = self._parts[depth] = wire.memos_json(memos), wire.stack_json(list(memos))
+            inputs = {key: memo for key, memo in self.inputs.items() if key not in self.memos}
+            found = wire.memos_json({**memos, **inputs}), wire.stack_json(list(memos))
+            self._parts[depth] = found
         return found
 
     def end(self, step_id: str, memo: bytes) -> Pending | None:
@@ -121,6 +125,9 @@ def restore(
             if cursor is not None and len(state.memos) >= cursor["n"] and row.race:
                 raced = True
             state.end(row.id, row.memo or b"null")
+            continue
+        if row.memo is not None:
+            state.inputs[row.id] = row.memo
             continue
         pending = Pending(
             id=row.id, name=row.name, op=row.op, queued_at=row.queued_at, attempt=row.attempt,

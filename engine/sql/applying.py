@@ -168,6 +168,13 @@ async def forget(connection: Connection, run_ids: Sequence[str]) -> None:
         await connection.execute(_FORGET_SINGLETONS, [list(run_ids)])
 
 
+async def event_body(connection: Connection, event_id: str) -> bytes | None:
+    """One event's JSON."""
+    cursor = await connection.execute("SELECT body FROM engine.events WHERE id = %s", [event_id])
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
 async def deliver(
     connection: Connection, deliveries: Sequence[Delivery]
 ) -> list[tuple[str, uuid.UUID | None, str]]:

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from engine.sql.applying import Connection
 
-_CHOSEN = """
+CHOSEN = """
 timers AS MATERIALIZED (
     SELECT run_id, wake_at AS rank FROM engine.queue
     WHERE state = 't' AND wake_at <= %(now)s AND (gates IS NOT NULL OR throttle IS NOT NULL) = %(gated)s
@@ -39,12 +39,12 @@ claimed AS (
     FROM claimed WHERE r.id = claimed.run_id AND r.started_at IS NULL
 )
 SELECT c.run_id, c.function_id, c.epoch, c.pokes, c.cursor, c.gates, c.singleton, r.event_ids, r.queued_at,
-       r.parent_run, r.parent_step, r.cause
+       r.parent_run, r.parent_step, r.cause, r.started_at IS NULL AS fresh
 FROM claimed c JOIN engine.runs r ON r.id = c.run_id
 ORDER BY c.rank
 """
 
-_CLAIM = f"WITH {_CHOSEN}, {_TAKE}"
+_CLAIM = f"WITH {CHOSEN}, {_TAKE}"
 _CLAIM_THESE = f"WITH chosen AS (SELECT unnest(%(runs)s::text[]) AS run_id), {_TAKE}"
 
 _EVENTS = "SELECT id, body FROM engine.events WHERE id = ANY(%b::text[])"
@@ -87,6 +87,8 @@ class Claimed:
     parent_run: str | None
     parent_step: str | None
     cause: str
+    # it had not started before this claim
+    fresh: bool = False
 
 
 @dataclass(slots=True)

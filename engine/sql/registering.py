@@ -42,7 +42,7 @@ WHERE NOT EXISTS (
 ) AND (s.function_id IN (SELECT id FROM engine.functions WHERE app = %(app)s))
 """
 _FUNCTIONS = """
-SELECT app, config, id, paused_at IS NOT NULL FROM engine.functions WHERE archived_at IS NULL ORDER BY slug
+SELECT app, config, id, CASE WHEN paused_at IS NOT NULL THEN paused_runs END FROM engine.functions WHERE archived_at IS NULL ORDER BY slug
 """
 _APPS = "SELECT name, id, url, sdk, framework, created_at, synced_at FROM engine.apps ORDER BY name"
 _REMOVE_APP = "DELETE FROM engine.apps WHERE url = ANY(%s::text[]) RETURNING name"
@@ -86,8 +86,8 @@ async def register(
     return modified, archived
 
 
-async def functions(connection: Connection) -> list[tuple[str, dict[str, Any], uuid.UUID, bool]]:
-    """The registered functions: app, configuration, id, paused."""
+async def functions(connection: Connection) -> list[tuple[str, dict[str, Any], uuid.UUID, str | None]]:
+    """The registered functions: app, configuration, id, and what its runs do while it is paused, if it is."""
     cursor = await connection.execute(_FUNCTIONS)
     return [
         (app, config, function_id, paused) for app, config, function_id, paused in await cursor.fetchall()

@@ -78,6 +78,7 @@ CREATE TABLE engine.functions (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     archived_at TIMESTAMP WITH TIME ZONE,
     paused_at TIMESTAMP WITH TIME ZONE,
+    paused_runs TEXT DEFAULT 'hold' NOT NULL,
     PRIMARY KEY (id),
     UNIQUE (slug)
 )

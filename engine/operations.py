@@ -1,0 +1,213 @@
+"""What an operator, or an event, may do to runs and functions from outside."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from engine import expressions, ids, system_events, wire
+from engine.driver import end_events
+from engine.functions import Function
+from engine.records import CANCELLED, COMPLETED, FAILED, Accept, Delivery, NewRun
+from engine.routing import RERUN, new_run, route
+from engine.sql import accepting, applying, gating, operating, queueing, reading
+from engine.sql.applying import Connection
+from engine.state import FAILED as STEP_FAILED
+from engine.writer import Aftermath
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+PausedRuns = Literal["hold", "continue", "cancel"]
+
+
+class NotPossibleError(ValueError):
+    """Something that cannot be done to this run or function; the message says why."""
+
+
+async def end_runs(
+    engine: Engine,
+    connection: Connection,
+    run_ids: Sequence[str],
+    now: datetime,
+    *,
+    status: str = CANCELLED,
+    error: dict[str, Any] | None = None,
+) -> list[str]:
+    """End runs in the caller's transaction, with all that follows: events, callers' steps, freed slots.
+
+    Returns the runs that were ended here; the others had ended before. The caller tells the engine after the
+    commit (`Engine.ended_elsewhere`).
+    """
+    if not run_ids:
+        return []
+    why = error or system_events.CANCEL_ERROR
+    output = None if status == CANCELLED else orjson.dumps(why)
+    ended = await operating.end(connection, run_ids, status=status, output=output, now=now)
+    if not ended:
+        return []
+    gone = [one.run_id for one in ended]
+    await applying.forget(connection, gone)
+    await gating.release(connection, gone)
+    bodies = await queueing.events(connection, [e for one in ended for e in one.event_ids])
+    accept = Accept()
+    deliveries: list[Delivery] = []
+    for one in ended:
+        events = [bodies.get(event_id, b"{}") for event_id in one.event_ids] or [b"{}"]
+        for event in end_events(one.slug, one.run_id, events, status, output or b"null", why, now):
+            routed = route(engine.registry, event, now)
+            accept.events += routed.events
+            accept.runs += routed.runs
+            accept.intents += routed.intents
+        if one.parent_run and one.parent_step:
+            memo = wire.error_memo(why)
+            deliveries.append(Delivery(one.parent_run, one.parent_step, memo, STEP_FAILED, now))
+    await accepting.accept(connection, engine.owner, [accept], now)
+    if deliveries:
+        await applying.deliver(connection, deliveries)
+    return gone
+
+
+async def cancel(engine: Engine, run_ids: Sequence[str]) -> list[str]:
+    """Cancel runs. Returns those that had not ended; they are `Cancelled` from now on, whatever a step does."""
+    now = engine.clock()
+    watch = engine.config.on_write
+    if watch:
+        watch("cancel", "before")
+    ended = await engine.database.run(lambda c: end_runs(engine, c, run_ids, now))
+    if watch:
+        watch("cancel", "after")
+    engine.ended_elsewhere(ended)
+    return ended
+
+
+async def find(
+    engine: Engine,
+    *,
+    app: str | None = None,
+    function: str | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
+    condition: str | None = None,
+    statuses: Sequence[str] = (),
+) -> list[str]:
+    """The runs that a bulk operation would touch: live ones, or those that ended with one of the statuses."""
+    if condition:
+        expressions.check(condition)
+    async with engine.database.connection() as connection:
+        rows = await operating.matching(
+            connection, live=not statuses, statuses=statuses, app=app, function=function, after=after,
+            before=before,
+        )  # fmt: skip
+    return [run_id for run_id, body in rows if expressions.matches(condition, orjson.loads(body))]
+
+
+async def rerun(engine: Engine, run_id: str, *, from_step: str | None = None, **options: Any) -> str:
+    """Run again with the same events; returns the new run's id.
+
+    With `from_step` (a step's id or name) the steps that ended before it are kept, and it and everything after
+    run again. `step_input` is what that step gets instead of its own arguments: the SDK is sent the memo
+    `{"input": …}`, which SDKs with that feature understand. Raises `NotPossibleError`.
+    """
+    now = engine.clock()
+
+    async def work(connection: Connection) -> NewRun:
+        row = await reading.run(connection, run_id)
+        if row is None:
+            raise NotPossibleError(f"run {run_id} is not known")
+        function = engine.registry.by_id.get(row.function_id)
+        if function is None:
+            raise NotPossibleError(f"function {row.slug} is no longer registered")
+        bodies = await queueing.events(connection, row.event_ids)
+        if not row.event_ids or row.event_ids[0] not in bodies:
+            raise NotPossibleError(f"the event of run {run_id} is no longer stored")
+        run = new_run(function, orjson.loads(bodies[row.event_ids[0]]), row.event_ids, now, cause=RERUN)
+        run.original_run = run_id
+        await accepting.accept(connection, engine.owner, [Accept(runs=[run])], now)
+        if from_step is not None:
+            await _keep_steps(connection, run_id, run.id, from_step, options, now)
+        return run
+
+    run = await engine.database.run(work)
+    engine.after_write(Aftermath(ready=True))
+    return run.id
+
+
+async def _keep_steps(
+    connection: Connection, original: str, run_id: str, step: str, options: dict[str, Any], now: datetime
+) -> None:
+    found = await operating.step_at(connection, original, step)
+    if found is None:
+        raise NotPossibleError(f"run {original} has no step {step!r}")
+    step_id, position, name = found
+    await operating.copy_steps(connection, original, run_id, position)
+    if "step_input" in options:
+        memo = orjson.dumps({"input": options["step_input"]})
+        await operating.set_input(connection, run_id, (step_id, name), memo, now)
+
+
+async def replay(engine: Engine, run_ids: Sequence[str]) -> list[str]:
+    """Run each of these again; returns the new ids. One that cannot be run again is left out."""
+    started = []
+    for run_id in run_ids:
+        try:
+            started.append(await rerun(engine, run_id))
+        except NotPossibleError:
+            continue
+    return started
+
+
+async def pause(engine: Engine, function: Function, runs: PausedRuns) -> list[str]:
+    """Start no more runs of the function until it is resumed; what is triggered meanwhile is held.
+
+    Its live runs are held where they are (`hold`), go on (`continue`) or are cancelled (`cancel`). Returns the
+    cancelled ones.
+    """
+    now = engine.clock()
+
+    async def work(connection: Connection) -> list[str]:
+        await operating.pause(connection, function.id, now, runs)
+        if runs != "cancel":
+            return []
+        live = await operating.live_of(connection, [function.id])
+        return await end_runs(engine, connection, live, now)
+
+    ended = await engine.database.run(work)
+    engine.ended_elsewhere(ended)
+    await engine.registry_changed()
+    return ended
+
+
+async def resume(engine: Engine, function: Function) -> None:
+    """Let a paused function go on with everything that was held."""
+    await engine.database.run(lambda c: operating.resume(c, function.id))
+    await engine.registry_changed()
+    engine.after_write(Aftermath(ready=True))
+
+
+async def cancel_matching(engine: Engine, request: dict[str, Any], run_ids: Sequence[str]) -> str:
+    """Cancel what a bulk request found and note the request; returns the cancellation's id."""
+    now = engine.clock()
+    cancellation = ids.ulid(int(now.timestamp() * 1000))
+    ended: list[str] = []
+    for start in range(0, len(run_ids), 200):
+        ended += await cancel(engine, run_ids[start : start + 200])
+    await engine.database.run(
+        lambda c: operating.note_cancellation(c, cancellation, request, len(ended), now)
+    )
+    return cancellation
+
+
+def grouped_by_app(functions: Sequence[Function]) -> dict[str, list[Function]]:
+    """Functions by the app they belong to."""
+    found: dict[str, list[Function]] = defaultdict(list)
+    for function in functions:
+        found[function.app].append(function)
+    return found
+
+
+ENDED = (COMPLETED, FAILED, CANCELLED)
