@@ -28,15 +28,8 @@ def due_in_range(conn: sa.Connection, *, first: int, last: int, limit: int, now:
 
 
 def due(conn: sa.Connection, *, limit: int, now: datetime) -> list[Due]:
-    """Expected identifiers that are due, the oldest first: a routine run begins at the other end."""
-    rows = conn.execute(
-        sa.text(
-            "SELECT n, ocid, state, attempts FROM tender_ids"
-            " WHERE is_expected AND (state <> 'known' OR NOT is_present)"
-            " AND (next_try_at IS NULL OR next_try_at <= :now) ORDER BY n LIMIT :limit"
-        ),
-        {"now": now, "limit": limit},
-    )
+    """Expected identifiers that are due, the oldest first (a routine run begins at the other end), then probes."""
+    rows = conn.execute(_DUE, {"now": now, "limit": limit})
     return [Due(*row) for row in rows]
 
 
@@ -101,6 +94,19 @@ def is_paused(conn: sa.Connection) -> bool:
     """Whether background runs are to stop."""
     return bool(sync_state.get(conn, _PAUSED))
 
+
+_DUE = sa.text(
+    """
+    (SELECT n, ocid, true FROM tender_ids
+    WHERE is_expected AND (state <> 'known' OR NOT is_present) AND (next_try_at IS NULL OR next_try_at <= :now)
+    ORDER BY n LIMIT :limit)
+    UNION ALL
+    (SELECT n, ocid, false FROM tender_ids
+    WHERE NOT is_expected AND state <> 'known' AND next_try_at <= :now
+    ORDER BY next_try_at LIMIT :limit)
+    LIMIT :limit
+    """
+)
 
 _DUE_IN_RANGE = sa.text(
     """

@@ -33,8 +33,8 @@ class Due:
 
     n: int
     ocid: str
-    state: str
-    attempts: int
+    # Something has shown that it exists; otherwise it is a probe, and an error says little about the host.
+    expected: bool
 
 
 def known_hashes(conn: sa.Connection, numbers: Sequence[int]) -> dict[int, bytes]:
@@ -152,9 +152,9 @@ _OPEN = """
 
 _DUE = sa.text(
     f"""
-    (SELECT t.n, t.ocid, t.state, t.attempts FROM tender_ids AS t WHERE {_OPEN} ORDER BY t.n DESC LIMIT :limit)
+    (SELECT t.n, t.ocid, true FROM tender_ids AS t WHERE {_OPEN} ORDER BY t.n DESC LIMIT :limit)
     UNION ALL
-    (SELECT t.n, t.ocid, t.state, t.attempts FROM tender_ids AS t
+    (SELECT t.n, t.ocid, false FROM tender_ids AS t
     WHERE NOT t.is_expected AND t.state <> 'known' AND t.next_try_at <= :now
         AND NOT EXISTS (SELECT FROM staged_releases AS s WHERE s.job_id = :job_id AND s.ocid = t.ocid)
     ORDER BY t.next_try_at LIMIT :limit)
@@ -175,7 +175,7 @@ _HOLE = sa.text(
         attempts = t.attempts + 1,
         last_error = NULL,
         next_try_at = CAST(:now AS timestamptz) + CASE
-            WHEN t.is_expected THEN least(interval '2 minutes' * power(2, least(t.attempts, 20)), interval '1 day')
+            WHEN t.is_expected THEN least(interval '30 seconds' * power(2, least(t.attempts, 20)), interval '1 day')
             ELSE least(interval '2 hours' * power(2, least(t.attempts, 20)), interval '60 days')
         END
     """
@@ -188,7 +188,7 @@ _FAILURE = sa.text(
     )
     VALUES (
         :n, :ocid, 'pending', 'the source answered an error', 'probe', :now, 1, :error,
-        CAST(:now AS timestamptz) + interval '1 minute'
+        CAST(:now AS timestamptz) + interval '10 seconds'
     )
     ON CONFLICT (n) DO UPDATE SET
         state = CASE WHEN t.attempts + 1 >= :failing THEN 'failing' ELSE 'pending' END,
@@ -196,7 +196,7 @@ _FAILURE = sa.text(
         attempts = t.attempts + 1,
         last_error = excluded.last_error,
         next_try_at = CAST(:now AS timestamptz)
-            + least(interval '1 minute' * power(2, least(t.attempts, 20)), interval '7 days')
+            + least(interval '10 seconds' * power(2, least(t.attempts, 20)), interval '7 days')
     """
 )
 

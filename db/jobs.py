@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -117,14 +117,14 @@ def create(
     actor: str | None,
     parameters: Mapping[str, Any],
     now: datetime,
-    exclusive: bool = False,
+    beside: Literal["run", "skip", "queue"] = "run",
 ) -> Created:
     """Open the job of this run, or return the one that it already has.
 
-    With `exclusive`, a job that would run beside another active one of the same function is recorded as
-    SKIPPED and names it.
+    A job that would run beside another active one of the same function runs, is recorded as SKIPPED, or is
+    QUEUED until `take_turn` lets it go; the note names the other one.
     """
-    if exclusive:
+    if beside != "run":
         conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(function_id, 0))))
     known = conn.execute(
         sa.select(jobs.c.id, jobs.c.status)
@@ -134,14 +134,18 @@ def create(
     if known is not None:
         return Created(known.id, known.status)
     blocked_by = None
-    if exclusive:
+    if beside != "run":
         blocked_by = conn.execute(
             sa.select(jobs.c.id)
             .where(jobs.c.function_id == function_id, _active())
             .order_by(jobs.c.started_at)
             .limit(1)
         ).scalar()
-    status = "RUNNING" if blocked_by is None else "SKIPPED"
+    status, note = "RUNNING", None
+    if blocked_by is not None and beside == "skip":
+        status, note = "SKIPPED", f"skipped: job {blocked_by} was already running"
+    elif blocked_by is not None:
+        status, note = "QUEUED", f"waits for job {blocked_by}"
     conn.execute(
         sa.insert(jobs).values(
             id=job_id,
@@ -156,12 +160,33 @@ def create(
             parameters=dict(parameters),
             started_at=now,
             heartbeat_at=now,
-            finished_at=None if blocked_by is None else now,
-            note=None if blocked_by is None else f"skipped: job {blocked_by} was already running",
+            finished_at=now if status == "SKIPPED" else None,
+            note=note,
         )
     )
     conn.execute(sa.insert(job_runs).values(run_id=run_id, job_id=job_id, started_at=now))
     return Created(job_id, status, blocked_by)
+
+
+def take_turn(conn: sa.Connection, job_id: str, *, now: datetime) -> str | None:
+    """Let a queued job run when no earlier one of its function is active; else the id of the one it waits for."""
+    me = conn.execute(sa.select(jobs.c.function_id, jobs.c.started_at).where(jobs.c.id == job_id)).one()
+    earlier: str | None = conn.execute(
+        sa.select(jobs.c.id)
+        .where(jobs.c.function_id == me.function_id, _active(), jobs.c.id != job_id)
+        .where(
+            sa.tuple_(jobs.c.started_at, jobs.c.id) < sa.tuple_(sa.literal(me.started_at), sa.literal(job_id))
+        )
+        .order_by(jobs.c.started_at)
+        .limit(1)
+    ).scalar()
+    if earlier is None:
+        conn.execute(
+            sa.update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.status == "QUEUED")
+            .values(status="RUNNING", note=None, heartbeat_at=now)
+        )
+    return earlier
 
 
 def continue_in(conn: sa.Connection, job_id: str, *, run_id: str, now: datetime) -> None:
@@ -197,10 +222,13 @@ def beat(conn: sa.Connection, job_id: str, *, now: datetime) -> str:
     return str(row.status)
 
 
-def set_status(conn: sa.Connection, job_id: str, status: str, *, now: datetime) -> None:
-    """Move an active job between RUNNING and RETRYING."""
+def set_retrying(conn: sa.Connection, job_id: str, *, retrying: bool, now: datetime) -> None:
+    """Move a job between RUNNING and RETRYING."""
+    before, after = ("RUNNING", "RETRYING") if retrying else ("RETRYING", "RUNNING")
     conn.execute(
-        sa.update(jobs).where(jobs.c.id == job_id, _active()).values(status=status, heartbeat_at=now)
+        sa.update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.status == before)
+        .values(status=after, heartbeat_at=now)
     )
 
 
@@ -333,9 +361,9 @@ def add_effect(conn: sa.Connection, job_id: str, step: str, **counts: int) -> No
 def effects(conn: sa.Connection, job_id: str) -> dict[str, int]:
     """What the job has done so far, over all its steps."""
     row = conn.execute(
-        sa.select(*(sa.func.coalesce(sa.func.sum(job_effects.c[name]), 0).label(name) for name in COUNTS)).where(
-            job_effects.c.job_id == job_id
-        )
+        sa.select(
+            *(sa.func.coalesce(sa.func.sum(job_effects.c[name]), 0).label(name) for name in COUNTS)
+        ).where(job_effects.c.job_id == job_id)
     ).one()
     return {name: int(getattr(row, name)) for name in COUNTS}
 
@@ -362,7 +390,14 @@ def page(
     if trigger is not None:
         query = query.where(jobs.c.triggered_by == trigger)
     if text is not None:
-        columns = (jobs.c.id, jobs.c.run_id, jobs.c.event_id, jobs.c.note, jobs.c.error_name, jobs.c.error_message)
+        columns = (
+            jobs.c.id,
+            jobs.c.run_id,
+            jobs.c.event_id,
+            jobs.c.note,
+            jobs.c.error_name,
+            jobs.c.error_message,
+        )
         query = query.where(sa.or_(*(column.icontains(text, autoescape=True) for column in columns)))
     if before is not None:
         last = sa.select(jobs.c.started_at, jobs.c.id).where(jobs.c.id == before)

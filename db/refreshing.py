@@ -19,7 +19,7 @@ def due(conn: sa.Connection, *, limit: int, now: datetime) -> list[Due]:
     """The releases whose next look has come, those that wait longest first."""
     rows = conn.execute(
         sa.text(
-            "SELECT n, ocid, state, attempts FROM tender_ids WHERE refresh_at <= :now"
+            "SELECT n, ocid, true FROM tender_ids WHERE refresh_at <= :now"
             " ORDER BY refresh_at LIMIT :limit"
         ),
         {"now": now, "limit": limit},

@@ -96,7 +96,8 @@ def plan_pending(
     last: date | None,
     now: datetime,
 ) -> dict[str, int]:
-    """Plan the enrichment of what is not enriched and was published in these days, whenever it is due.
+    """Plan the enrichment of what is not enriched and was published in these days, whenever it is due, and of what the
+    portal changed.
 
     Without days: of what is due by now.
     """
@@ -214,13 +215,15 @@ _CHANGES = """
 """
 
 _PENDING = """
-    SELECT n FROM tenders
+    SELECT n FROM portal_rows WHERE saved_hash IS DISTINCT FROM row_hash
+    UNION
+    (SELECT n FROM tenders
     WHERE enrichment_status <> 'enriched' AND CASE
         WHEN CAST(:first AS date) IS NULL THEN enrichment_next_at <= :now
         ELSE published_at >= CAST(:first AS date)::timestamp AT TIME ZONE INTERVAL '+02:00'
             AND published_at < (CAST(:last AS date) + 1)::timestamp AT TIME ZONE INTERVAL '+02:00'
     END
-    ORDER BY enrichment_next_at, n LIMIT :limit
+    ORDER BY enrichment_next_at, n LIMIT :limit)
 """
 
 _STAGED = "SELECT n FROM staged_releases WHERE job_id = :job_id"

@@ -17,7 +17,7 @@ from functions.recorder import Json, Kind, Recorder, Step
 from functions.resources import Resources
 from functions.verdict import of_work
 
-KIND = Kind(function_id="enrich-backfill", type="ENRICHMENT_BACKFILL", retries=3, exclusive=True)
+KIND = Kind(function_id="enrich-backfill", type="ENRICHMENT_BACKFILL", retries=3, beside="skip")
 
 _BUCKETS = {"published": PUBLISHED, "awarded": AWARDED, "closed": CLOSED, "cancelled": CANCELLED}
 

@@ -73,7 +73,7 @@ def _look_up(ocid: str, step: Step) -> Json:
 
 def _fetch(ocid: str, step: Step) -> Json:
     number = _number(ocid)
-    counts = fetching.fetch(step, [Due(number, ocid, "pending", 0)])
+    counts = fetching.fetch(step, [Due(number, ocid, expected=True)])
     if counts["failed"]:
         message = f"the release {ocid} could not be fetched"
         raise RuntimeError(message)

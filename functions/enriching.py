@@ -8,10 +8,11 @@ from datetime import date
 
 import inngest
 
-from db import coverage, jobs, portal_rows, saving, staging
-from functions.making import Rules, make
+from db import coverage, identifiers, jobs, portal_rows, saving, staging
+from functions.making import Rules, make_all
 from functions.recorder import Body, Json, Recorder, Step
 from ocds.dates import day_of
+from ocds.ids import ocid_of
 
 _CHUNK = 250
 
@@ -133,6 +134,7 @@ def _save_all(step: Step) -> Json:
         if saved is None:
             break
     with resources.engine.begin() as conn:
+        saving.keep_unmade(conn, step.job_id)
         counts = jobs.effects(conn, step.job_id)
         staging.discard(conn, step.job_id)
     return {name: counts[name] for name in ("added", "updated", "enriched")}
@@ -158,8 +160,12 @@ def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) 
             sources = staging.sources(conn, step.job_id, batch=batch, after=after, limit=_CHUNK)
         if not sources:
             return made
-        tenders = [make(source, rules) for source in sources]
+        tenders, unmade = make_all(sources, rules)
         with resources.engine.begin() as conn:
             staging.put_tenders(conn, step.job_id, tenders, batch=batch)
+            for n, reason in unmade:
+                identifiers.record_rejected(
+                    conn, n, ocid=ocid_of(n), reason=reason, by="release", now=rules.now
+                )
         made += len(tenders)
         after = sources[-1].n

@@ -11,7 +11,9 @@ from functions.reading import read_all, read_rejected_again, set_aside
 from functions.recorder import Json, Step
 from ocds.errors import UpstreamError
 
+# So many failures in a row are the host's fault; with probes, whose identifiers may always fail, more.
 _IN_A_ROW = 5
+_PROBES_IN_A_ROW = 20
 
 
 def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
@@ -65,7 +67,7 @@ def fetch(step: Step, wanted: list[Due]) -> Counter[str]:
                 identifiers.record_failure(
                     conn, due.n, ocid=due.ocid, error=str(error), now=step.resources.clock()
                 )
-            if in_a_row >= _IN_A_ROW:
+            if in_a_row >= (_IN_A_ROW if due.expected else _PROBES_IN_A_ROW):
                 raise
             continue
         in_a_row = 0

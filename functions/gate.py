@@ -1,11 +1,16 @@
-"""Priorities towards the government hosts: routine work goes before background work."""
+"""The way to the government hosts: shared by all processes, routine work first, shut when a host is in trouble."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import sqlalchemy as sa
+from ulid import ULID
+
+from db import upstream
 from ocds.errors import UpstreamError
 
 _background: ContextVar[bool] = ContextVar("background", default=False)
@@ -25,6 +30,62 @@ def background() -> Iterator[None]:
         _background.reset(token)
 
 
-def is_background() -> bool:
-    """Whether the current work gives way."""
-    return _background.get()
+class PostgresGate:
+    """An `ocds.gate.Gate` over all processes that share a database: one request per host at a time.
+
+    `spacing` is the least time between the starts of two requests, in seconds; a host that answers errors is asked
+    more slowly. `lease` must be longer than any request takes. `rest` is how long a host is first left in peace.
+    No connection is held while a request waits or runs.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        spacing: float = 0.0,
+        lease: float = 180.0,
+        rest: float = 30.0,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._engine = engine
+        self._spacing = spacing
+        self._lease = lease
+        self._rest = rest
+        self._pause = pause
+        self._holder = str(ULID())
+
+    def enter(self, host: str) -> None:
+        """Wait for the host's token; raises HostRestsError while the host is left in peace."""
+        while True:
+            with self._engine.begin() as conn:
+                turn = upstream.take_turn(
+                    conn,
+                    host,
+                    holder=self._holder,
+                    spacing=self._spacing,
+                    lease=self._lease,
+                    background=_background.get(),
+                )
+            if turn.granted:
+                return
+            if turn.resting:
+                raise HostRestsError(
+                    "it answered badly several times in a row and is left in peace for a while",
+                    host=host,
+                    url=f"https://{host}/",
+                    retry_after=turn.seconds,
+                )
+            self._pause(turn.seconds)
+
+    def leave(self, host: str, *, ok: bool, seconds: float, status: int | None) -> None:
+        """Give the token back and note how the host answered."""
+        with self._engine.begin() as conn:
+            upstream.give_back(
+                conn,
+                host,
+                holder=self._holder,
+                ok=ok,
+                seconds=seconds,
+                status=status,
+                rest=self._rest,
+            )

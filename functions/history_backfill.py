@@ -17,20 +17,20 @@ from db.identifiers import Due
 from functions import fetching
 from functions.closing import close_work, on_failure
 from functions.enriching import Manner, configure_pending, enrich, save_fetched, save_to_database
-from functions.events import HISTORY_BACKFILL, HistoryBackfillRequested
+from functions.events import HISTORY_BACKFILL, MAX_ENRICHMENT, HistoryBackfillRequested
 from functions.gate import background
 from functions.recorder import Json, Kind, Recorder, Step
 from functions.resources import Resources
 from functions.verdict import of_work
 from ocds.ids import ocid_of
 
-KIND = Kind(function_id="history-backfill", type="HISTORY_BACKFILL", retries=4, exclusive=True)
+KIND = Kind(function_id="history-backfill", type="HISTORY_BACKFILL", retries=4, beside="queue")
 
 _LONGEST_WAIT = timedelta(minutes=15)
 
 
 def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any]:
-    """The function `history-backfill`. One at a time: a second one is recorded as SKIPPED."""
+    """The function `history-backfill`. One at a time: a second one is QUEUED until the first has ended."""
 
     @client.create_function(
         fn_id=KIND.function_id,
@@ -40,9 +40,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
     )
     def history_backfill(ctx: inngest.ContextSync) -> Json:
         run = Recorder(ctx, resources, KIND)
-        request, goes_on = run.open(HistoryBackfillRequested, continuing=_continued(ctx.event))
-        if not goes_on:
-            return {"status": "SKIPPED", "jobId": run.job_id}
+        request, _ = run.open(HistoryBackfillRequested, continuing=_continued(ctx.event))
         task = run.step("determine-range", partial(_determine, request))
         at, problems = task["position"], []
         for number in range(1, resources.limits.history_steps_per_run + 1):
@@ -59,7 +57,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
                 break
         else:
             return _continue(run, request, task, at)
-        manner = Manner(limit=resources.limits.max_enrichment_per_run)
+        manner = Manner(limit=MAX_ENRICHMENT)
         plan = run.step("configure-enrichment", configure_pending(manner, first=None, last=None))
         if plan["tenders"]:
             enriched = enrich(run, plan, manner)
@@ -118,7 +116,7 @@ def _fetch_batch(task: Json, at: int, step: Step) -> Json:
             numbers = history.due_in_range(
                 conn, first=max(at, span["first"]), last=span["last"], limit=limits.history_batch, now=now
             )
-            wanted = [Due(n, ocid_of(n), "pending", 0) for n in numbers]
+            wanted = [Due(n, ocid_of(n), expected=False) for n in numbers]
         else:
             wanted = history.due(conn, limit=limits.history_batch, now=now)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -69,6 +69,23 @@ def make(source: Source, rules: Rules) -> TenderRow:
         now=rules.now,
         **status,
     )
+
+
+def make_all(sources: Sequence[Source], rules: Rules) -> tuple[list[TenderRow], list[tuple[int, str]]]:
+    """Make each; those that cannot be made come back with the reason, so that one odd tender never stops the rest.
+
+    When none of several can be made, the fault is ours and is raised.
+    """
+    made: list[TenderRow] = []
+    unmade: list[tuple[int, str]] = []
+    for source in sources:
+        try:
+            made.append(make(source, rules))
+        except Exception as problem:
+            unmade.append((source.n, f"no tender could be made of it: {type(problem).__name__}: {problem}"))
+            if len(sources) > 1 and len(unmade) == len(sources):
+                raise
+    return made, unmade
 
 
 def _row(raw: Any) -> tuple[PortalRow | None, str | None]:

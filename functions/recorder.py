@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import inngest
 from ulid import ULID
@@ -27,6 +27,8 @@ Json = dict[str, Any]
 
 _BEAT_SECONDS = 5.0
 _EXCERPT_KEYS = 20
+_FIRST_WAIT_SECONDS = 2
+_LONGEST_WAIT_SECONDS = 300
 
 
 class JobStopped(inngest.NonRetriableError):
@@ -40,7 +42,7 @@ class Kind:
     function_id: str
     type: str
     retries: int
-    exclusive: bool = False
+    beside: Literal["run", "skip", "queue"] = "run"
 
 
 class Step:
@@ -82,11 +84,20 @@ class Recorder:
         """Step `create-job-log`: open the job of this run. Returns the event's data, and whether to go on.
 
         Data that cannot be used makes the job a FAILED one of kind DATA and ends the run without retries.
-        A job that would run beside another one of its kind is recorded as SKIPPED and does not go on.
+        A job that would run beside another one of its kind is recorded as SKIPPED and does not go on, or is
+        QUEUED and waits here for its turn.
         """
         opened = self.ctx.step.run("create-job-log", self._open, model, continuing)
         self.job_id = opened["jobId"]
+        if opened["status"] == "QUEUED":
+            self._wait_for_turn()
         return parse(model, self.ctx.event), opened["status"] != "SKIPPED"
+
+    def _wait_for_turn(self) -> None:
+        number, seconds = 1, _FIRST_WAIT_SECONDS
+        while self.step(f"wait-for-turn-{number}", _take_turn)["blockedBy"] is not None:
+            self.ctx.step.sleep(f"pause-{number}", timedelta(seconds=seconds))
+            number, seconds = number + 1, min(seconds * 2, _LONGEST_WAIT_SECONDS)
 
     def step(self, name: str, body: Body) -> Json:
         """Run a recorded step; what it returns must be small JSON."""
@@ -133,7 +144,7 @@ class Recorder:
                 actor=request.admin_user_id if request else None,
                 parameters={name: value for name, value in event.data.items() if name != "_inngest"},
                 now=now,
-                exclusive=self.kind.exclusive and fault is None,
+                beside=self.kind.beside if fault is None else "run",
             )
             self._note(conn, created.id, "create-job-log", output={"status": created.status})
             if fault is not None:
@@ -153,7 +164,7 @@ class Recorder:
         _go_on(resources, job_id)
         with resources.engine.begin() as conn:
             attempt = job_steps.start(conn, job_id, **at, now=resources.clock())
-            jobs.set_status(conn, job_id, "RUNNING", now=resources.clock())
+            jobs.set_retrying(conn, job_id, retrying=False, now=resources.clock())
         try:
             output = body(Step(resources, job_id, name, attempt))
         except JobStopped:
@@ -166,7 +177,7 @@ class Recorder:
                     conn, job_id, **at, status=status, error=describe(error), now=resources.clock()
                 )
                 if not last:
-                    jobs.set_status(conn, job_id, "RETRYING", now=resources.clock())
+                    jobs.set_retrying(conn, job_id, retrying=True, now=resources.clock())
             if isinstance(error, UpstreamError) and error.retry_after is not None and not last:
                 wait = timedelta(seconds=error.retry_after)
                 raise inngest.RetryAfterError(str(error), wait) from error
@@ -192,6 +203,11 @@ def _go_on(resources: Resources, job_id: str) -> None:
     if status not in jobs.ACTIVE:
         message = f"job {job_id} has already ended: {status}"
         raise JobStopped(message, quiet=True)
+
+
+def _take_turn(step: Step) -> Json:
+    with step.resources.engine.begin() as conn:
+        return {"blockedBy": jobs.take_turn(conn, step.job_id, now=step.resources.clock())}
 
 
 def _triggered_by(event: inngest.Event, request: Request | None) -> str:

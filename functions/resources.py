@@ -33,7 +33,7 @@ class Limits:
     # Unknown identifiers that a routine run probes around the highest known one.
     frontier_above: int = 5
     frontier_below: int = 200
-    frontier_probes: int = 25
+    frontier_probes: int = 205
     # A long history goes on in a new run before any engine's limit on steps.
     history_steps_per_run: int = 400
     history_batch: int = 100

@@ -22,7 +22,7 @@ from functions.recorder import Json, Kind, Recorder, Step
 from functions.resources import Resources
 from functions.verdict import of_work
 
-KIND = Kind(function_id="tender-refresh", type="TENDER_REFRESH", retries=3, exclusive=True)
+KIND = Kind(function_id="tender-refresh", type="TENDER_REFRESH", retries=3, beside="skip")
 CRON = "TZ=Africa/Johannesburg 22 2 * * *"
 
 _BUCKETS = {"awarded": AWARDED, "closed": CLOSED, "cancelled": CANCELLED}

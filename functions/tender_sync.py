@@ -17,7 +17,7 @@ from functions.listing import Window
 from functions.recorder import Json, Kind, Recorder, Step
 from functions.resources import Resources
 
-KIND = Kind(function_id="tender-sync", type="DELTA_SYNC", retries=3, exclusive=True)
+KIND = Kind(function_id="tender-sync", type="DELTA_SYNC", retries=3, beside="skip")
 
 
 def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any]:

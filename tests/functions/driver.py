@@ -34,8 +34,8 @@ class CollectingClient(inngest.Inngest):
         return [event.id or uuid.uuid4().hex for event in given]
 
 
-class Killed(Exception):
-    """Raised by a test's hook to stop a run where it stands, as SIGKILL would."""
+class Killed(BaseException):
+    """Stops a run where it stands, as SIGKILL would: no handler of an Exception sees it."""
 
 
 @dataclass
@@ -63,6 +63,7 @@ class Driver:
         functions: Sequence[inngest.Function[Any]],
         *,
         before_request: Callable[[Run], None] | None = None,
+        asleep: Callable[[str], None] | None = None,
     ) -> None:
         self.client = client
         self.functions = {function.local_id: function for function in functions}
@@ -70,6 +71,7 @@ class Driver:
         inngest.fast_api.serve(app, client, list(functions))
         self._http = TestClient(app, raise_server_exceptions=False)
         self._before = before_request or (lambda _: None)
+        self._asleep = asleep or (lambda _: None)
 
     def run(self, function: str, name: str, data: dict[str, Any] | None = None, **options: Any) -> Run:
         """Start a run and drive it to its end."""
@@ -126,6 +128,7 @@ class Driver:
         elif kind == "Sleep":
             run.memos[step] = None
             run.sleeps.append(op["name"])
+            self._asleep(op["name"])
         else:
             raise AssertionError(kind)
         run.stack.append(step)
