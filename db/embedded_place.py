@@ -32,6 +32,7 @@ PORT = 5432
 _SOCKET_NAME_LIMIT = 100
 _DEDICATED_ACCOUNTS = ("protenders", "nobody")
 _OUTSIDE = (Path("/var/lib"), Path("/var/tmp"))  # noqa: S108  (ownership is checked before use)
+_OUTSIDE_NAME = "protenders-embedded"
 _SET_DATABASE_URL = (
     "set DATABASE_URL=postgresql://user:password@host:5432/database to use a server of your own"
 )
@@ -212,7 +213,7 @@ def _run_directory(server: Path, account: Account | None, remembered: _Memory) -
 def _outside_base(account: Account) -> Path:
     """A root-owned folder that the account can enter."""
     for parent in _OUTSIDE:
-        base = parent / "protenders"
+        base = parent / _OUTSIDE_NAME
         try:
             base.mkdir(mode=0o755, exist_ok=True)
             if base.lstat().st_mode & 0o777 != 0o755 and _owned_by_root(base):
@@ -221,7 +222,7 @@ def _outside_base(account: Account) -> Path:
             continue
         if _owned_by_root(base) and account.can_reach(base):
             return base
-    tried = " and ".join(str(parent / "protenders") for parent in _OUTSIDE)
+    tried = " and ".join(str(parent / _OUTSIDE_NAME) for parent in _OUTSIDE)
     message = (
         f"the account {account.name} cannot reach PROTENDERS_HOME, nor {tried}: choose a home below "
         f"a directory that every account may enter, or {_SET_DATABASE_URL}"
