@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -23,7 +24,12 @@ async def deliver(send: Send, answer: Answer) -> None:
     if isinstance(answer.body, bytes):
         await send({"type": "http.response.body", "body": answer.body})
         return
+    request = getattr(send, "__self__", None)
     for chunk in answer.body:
+        # Others get their turn between two chunks; nothing more is made for a client that has gone.
+        await asyncio.sleep(0)
+        if getattr(request, "disconnected", False):
+            return
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
