@@ -1,10 +1,13 @@
-"""The parts of a tender's description that every tender shares: its number in front, "invitation to bid for", periods."""
+"""The parts of a tender's description that all tenders share: its number in front, "invitation to bid",
+periods.
+"""
 
 import re
 
 EDGES = " \t-–—:;,.|/\\*•\"'“”‘’_#"
 _SHORTEST = 12
 _ROUNDS = 4
+_LOOSE_START = re.compile(r"(?:and|or|of|&)\b", re.IGNORECASE)
 
 _KIND = "(?:bid|tender|rfq|rfp|rfb|rft|rfi|eoi|contract|quotation|ref(?:erence)?|proposal|project|notice|scm|quote)"
 _LABEL = re.compile(rf"[\W_]*(?:{_KIND}\s*)?(?:(?:no|number|nr)\b\.?)?\s*[:#]?\s*", re.IGNORECASE)
@@ -28,29 +31,39 @@ _WHO = (
     r"(?:\s*\(?s\)?)?(?:\s*/\s*\w+(?:\(?s\)?)?)?"
 )
 _VERB = (
-    r"(?:(?:provide|render|supply|undertake|carry\s+out|do|perform|conduct|execute)\s+(?:for\s+)?"
-    r"|provid\w+\s+|render\w+\s+(?:of\s+)?)"
+    r"(?:provide|render|supply|undertake|carry\s+out|do|perform|conduct|execute)\s+"
+    r"(?!(?:and|or)\b|[,&/])(?:for\s+|with\s+)?"
+)
+_INVITED_FOR = (  # "Bids are hereby invited from experienced contractors for the …"
+    rf"[^.:]{{0,110}}?\b(?:are|is)\s+(?:hereby\s+)?(?:invited|requested|called)\s+(?:from\s+[^:,.]{{3,120}}?\s+)?"
+    rf"(?:to\s+(?:quote|tender|bid|submit(?:\s+\w+)?\s+{_DOCUMENTS}|submit\s+\w+)\s+)?for\s+(?:the\s+)?"
+)
+_REQUEST_FOR = (  # "Invitation to tender for …", "Request for proposals (RFP): …", "Call for quotation – …"
+    rf"(?:an?\s+)?(?:open\s+)?(?:invitation|request|call)\s+(?:to|for)\s+(?:the\s+)?(?:an?\s+)?(?:open\s+|formal\s+)?"
+    rf"(?:{_DOCUMENTS}|bidders|submit\s+\w+)\s*(?:[(\[]\s*\w{{2,4}}\s*[)\]])?\s*(?:no\.?\s*\S*\d\S*)?\s*"
+    r"(?:[:;–—-]+\s*|\b(?:for|to|on|from|in\s+respect\s+of)\b\s+(?:the\s+)?|(?<=[)\]])\s*(?=\w))"
+)
+_DESCRIPTION = (
+    r"(?:bid|tender|project|contract|quotation)?\s*(?:description|title|name|scope)\s*"
+    r"(?:of\s+(?:the\s+)?(?:bid|tender|services?|works?|project))?\s*[:;–—-]+\s*"
+)
+_APPOINTMENT = (  # "Appointment of a suitably qualified service provider to provide …", "… of a panel of …"
+    rf"(?:the\s+)?(?:appointment|appoint|procurement|engagement|sourcing)\s+(?:of\s+)?"
+    rf"(?:an?\s+|the\s+|one\s+|\w+\s+\(\d+\)\s+)?{_QUALITIES}(?:panel\s+of\s+)?{_QUALITIES}{_WHO}"
+    rf"\s+(?:to\s+(?:{_VERB})?|(?:for|of)\s+)(?:the\s+)?"
+    r"(?:(?:provision|rendering)\s+of\s+(?:the\s+)?)?"
 )
 _OPENINGS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        # "Bids are hereby invited from experienced contractors for the …"
-        rf"[^.:]{{0,110}}?\b(?:are|is)\s+(?:hereby\s+)?(?:invited|requested|called)\s+(?:from\s+[^:,.]{{3,120}}?\s+)?"
-        rf"(?:to\s+(?:quote|tender|bid|submit(?:\s+\w+)?\s+{_DOCUMENTS}|submit\s+\w+)\s+)?for\s+(?:the\s+)?",
-        # "Invitation to tender for …", "Request for proposals (RFP): …", "Call for quotation – …"
-        rf"(?:an?\s+)?(?:open\s+)?(?:invitation|request|call)\s+(?:to|for)\s+(?:the\s+)?(?:an?\s+)?(?:open\s+|formal\s+)?"
-        rf"(?:{_DOCUMENTS}|bidders|submit\s+\w+)\s*(?:[(\[]\s*\w{{2,4}}\s*[)\]])?\s*(?:no\.?\s*\S*\d\S*)?\s*"
-        r"(?:[:;–—-]+\s*|\b(?:for|to|on|from|in\s+respect\s+of)\b\s+(?:the\s+)?)",
+        _INVITED_FOR,
+        _REQUEST_FOR,
         r"(?:tender|bid|quotation)\s+invitation\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:quotations?|proposals?|bids?|tenders?|contract)\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:RFQ|RFP|RFB|RFT|RFI|EOI)\s*(?:[:;–—-]+\s*|\bfor\b\s+(?:the\s+)?)",
         r"(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)\s*[:;–—-]+\s*",
-        r"(?:bid|tender|project|contract|quotation)?\s*(?:description|title|name|scope)\s*"
-        r"(?:of\s+(?:the\s+)?(?:bid|tender|services?|works?|project))?\s*[:;–—-]+\s*",
-        # "Appointment of a suitably qualified service provider to provide …", "… of a panel of …"
-        rf"(?:the\s+)?(?:appointment|appoint|procurement|engagement|sourcing)\s+(?:of\s+)?"
-        rf"(?:an?\s+|the\s+|one\s+|\w+\s+\(\d+\)\s+)?{_QUALITIES}(?:panel\s+of\s+)?{_QUALITIES}{_WHO}"
-        rf"\s+(?:for|to|of)\s+(?:the\s+)?{_VERB}?(?:the\s+|of\s+(?:the\s+)?)?",
+        _DESCRIPTION,
+        _APPOINTMENT,
         r"(?:the\s+)?(?:appointment|establishment)\s+of\s+(?:an?\s+|the\s+)?(?=panel\b)",
         r"(?:the\s+)?provision\s+(?:of|for)\s+(?:the\s+)?(?=(?:supply|provision|rendering)\b)",
         r"for\s*(?:the)?\s*:\s*",
@@ -58,31 +71,49 @@ _OPENINGS = tuple(
     )
 )
 _OPENING_WORD = re.compile(
-    r"(?:the|an?|open|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|title|name|scope|project|"
-    r"appoint|procure|engage|sourcing|establish|provision|for)",
+    r"(?:the|an?|open|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|title|name|scope"
+    r"|project|appoint|procure|engage|sourcing|establish|provision|for)",
     re.IGNORECASE,
 )
 _INVITED = re.compile(r"\b(?:invited|requested|called)\b", re.IGNORECASE)
-_PERIOD_WORD = re.compile(r"\b(?:months?|years?|weeks?|days?|period|when)\b", re.IGNORECASE)
+
+_BEFORE = r"[\s,;:–—-]*\b"
+_UNIT = r"(?:months?|years?|days?|weeks?)\b"
+_FROM_APPOINTMENT = (
+    r"(?:\s*,?\s*(?:from|effective\s+from|commencing\s+(?:from|on)|starting\s+from|with\s+effect\s+from)\s+(?:the\s+)?"
+    r"date\s+of\s+(?:appointment|award|commencement|signing|signature|contract)(?:\s+(?:award|date|of\s+contract))?)?"
+)
+_AND_NO_OTHER_LIMIT = r"(?!\s+or\b)"
+_FOR_A_PERIOD = (
+    rf"{_BEFORE}(?:for|over|within|covering)\s+(?:an?\s+|the\s+)?(?:\w+\s+)?(?:period|term|duration)\s+(?:of\s+)?"
+    rf"(?:not\s+exceeding\s+)?[\w\s()-]{{1,40}}?{_UNIT}\)?{_AND_NO_OTHER_LIMIT}(?:['’]s?)?"
+    rf"(?:\s+(?:contract|period)\b)?{_FROM_APPOINTMENT}"
+)
+_UNTIL = (
+    rf"{_BEFORE}(?:for|over)\s+(?:the|a)\s+period\s+(?:ending|until|up\s+to|from)\b.{{0,45}}?\b20\d\d\b"
+    r"(?:\s*(?:to|until|-|–)\s*.{0,25}?\b20\d\d\b)?"
+)
+_AS_AND_WHEN = (
+    rf"{_BEFORE}(?:(?:on|as)\s+(?:an?\s+)?)?[\"'“‘]?\bas[\s-]+(?:and|&)[\s-]+when\b[\"'”’]?"
+    r"(?:[\s-]+(?:required|needed|the\s+need\s+arises))?[\"'”’]?(?:\s+basis\b)?"
+)
 _PERIODS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"[\s,;:–—-]*\b(?:for|over|within|covering)\s+(?:an?\s+|the\s+)?(?:\w+\s+)?(?:period|term|duration)\s+(?:of\s+)?"
-        r"(?:not\s+exceeding\s+)?[\w\s()-]{1,40}?(?:months?|years?|days?|weeks?)\b\)?(?:['’]s?)?(?:\s+(?:contract|period)\b)?"
-        r"(?:\s*,?\s*(?:from|effective\s+from|commencing\s+(?:from|on)|starting\s+from|with\s+effect\s+from)\s+(?:the\s+)?"
-        r"date\s+of\s+(?:appointment|award|commencement|signing|signature|contract)(?:\s+(?:award|date|of\s+contract))?)?",
-        r"[\s,;:–—-]*\bfor\s+(?:\w+\s+)?\(?\d+\)?[\s-]*(?:months?|years?|weeks?)\b(?:\s+contract\b|\s+period\b)?",
-        r"[\s,;:–—-]*\bfor\s+(?:a\s+)?(?:one|two|three|four|five|twelve|thirty-?six)\s+(?:months?|years?)\b",
-        r"[\s,;:–—-]*\b(?:for|over)\s+(?:the|a)\s+period\s+(?:ending|until|up\s+to|from)\b.{0,45}?\b20\d\d\b"
-        r"(?:\s*(?:to|until|-|–)\s*.{0,25}?\b20\d\d\b)?",
-        r"[\s,;:–—-]*\b(?:(?:on|as)\s+(?:an?\s+)?)?[\"'“‘]?\bas[\s-]+(?:and|&)[\s-]+when\b[\"'”’]?"
-        r"(?:[\s-]+(?:required|needed|the\s+need\s+arises))?[\"'”’]?(?:\s+basis\b)?",
+        _FOR_A_PERIOD,
+        rf"{_BEFORE}for\s+(?:\w+\s+)?\(?\d+\)?[\s-]*{_UNIT}(?:\s+contract\b|\s+period\b)?{_AND_NO_OTHER_LIMIT}",
+        rf"{_BEFORE}(?:one|two|three|four|five|six|\d+)[\s-](?:\(\d+\)[\s-])?year\s+(?:contract\s+)?(?:period|term)\b",
+        rf"{_BEFORE}for\s+(?:a\s+)?(?:one|two|three|four|five|twelve|thirty-?six)\s+{_UNIT}",
+        _UNTIL,
+        _AS_AND_WHEN,
     )
 )
+_PERIOD_WORD = re.compile(r"\b(?:months?|years?|weeks?|days?|period|when)\b", re.IGNORECASE)
 
 
 def subject_of(text: str, number: str | None) -> str:
-    """What a description is about, without leading tender numbers, standing phrases and the contract's period.
+    """What a description is about, without leading tender numbers, standing phrases and the contract's
+    period.
 
     Never less than a dozen characters: what would leave less is kept.
     """
@@ -110,14 +141,13 @@ def _worth_trying(text: str) -> tuple[re.Pattern[str], ...]:
 
 def _kept(shorter: str, text: str) -> str:
     shorter = shorter.strip(EDGES)
-    return shorter if len(shorter) >= _SHORTEST else text
+    return text if len(shorter) < _SHORTEST or _LOOSE_START.match(shorter) else shorter
 
 
 def _without_number(text: str, number: str | None) -> str:
     if number and len(number) >= 3:
         label = _LABEL.match(text)
-        start = label.end() if label else 0
-        end = _after(text, number, start) or _after(text, number, 0)
+        end = _after(text, number, label.end() if label else 0) or _after(text, number, 0)
         if end:
             text = _kept(text[end:], text)
     for pattern in (_LABELLED_NUMBER, _LEADING_CODE):
@@ -128,7 +158,9 @@ def _without_number(text: str, number: str | None) -> str:
 
 
 def _after(text: str, number: str, start: int) -> int | None:
-    """Where ``text`` goes on after ``number``, which it has at ``start``; case, blanks and dashes do not count."""
+    """Where ``text`` goes on after ``number``, which it has at ``start``; case, blanks and dashes do not
+    count.
+    """
     at = start
     for character in number:
         if not character.isalnum():

@@ -4,6 +4,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from enrichment.data import word_list
+
 _VENUE_CUT = 100  # the portal stores so many characters of a venue, so a link that ends there may be cut
 _URL = re.compile(r"https?://[^\s<>\"'\]\[|]+", re.IGNORECASE)
 _CLOSING = ".,;:!?)"
@@ -39,9 +41,6 @@ _PASSCODE = re.compile(
     r"\b(?:pass\s?code|password|passwd|pass\s?word)(?:\s+is)?\s*[:=–-]?\s*([A-Za-z0-9@#$!%&*+?_-]{4,12})(?=[\s.,;)]|$)",
     re.IGNORECASE,
 )
-_NO_PASSCODE = frozenset(
-    "will shall protected required download provided meeting none here click below".split()
-)
 _NOT_DIGIT = re.compile(r"\D")
 
 
@@ -70,7 +69,7 @@ def meeting_of(venue: str | None, other_text: str | None) -> Meeting:
         digits = _NOT_DIGIT.sub("", number[1]) if number else ""
         if number and 8 <= len(digits) <= 15:
             code = _PASSCODE.search(text, number.end())
-            passcode = code[1] if code and code[1].lower() not in _NO_PASSCODE else None
+            passcode = code[1] if code and code[1].lower() not in word_list("no passcode") else None
             if text is venue and code and code.end() == len(text) >= _VENUE_CUT:
                 passcode = None
             return Meeting(link, digits, passcode)

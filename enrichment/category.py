@@ -20,7 +20,9 @@ class Category(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def category_of(name: str) -> Category:
-    """The vocabulary's entry for a name in whatever case, blanks and punctuation; an unknown name stays as it is."""
+    """The vocabulary's entry for a name in whatever case, blanks and punctuation; an unknown name stays as it
+    is.
+    """
     return _by_key().get(_key(name)) or Category(None, name)
 
 

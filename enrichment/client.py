@@ -21,9 +21,11 @@ class PortalPage:
 
 
 class PortalClient:
-    """Reads the portal at ``base_url``; every trouble of the host is an UpstreamError. Safe to share between threads.
+    """Reads the portal at ``base_url``; every trouble of the host is an UpstreamError. Safe to share between
+    threads.
 
-    The starts of two requests lie at least ``delay_ms`` apart. ``timeout`` bounds one whole request in seconds.
+    The starts of two requests lie at least ``delay_ms`` apart. ``timeout`` bounds one whole request in
+    seconds.
     """
 
     def __init__(

@@ -6,6 +6,8 @@ from functools import lru_cache
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from enrichment.data import word_list
+
 _REGION = "ZA"
 _AT_SIGN = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*", re.IGNORECASE)
 _DOT_SIGN = re.compile(r"\s*[\[({<]\s*dot\s*[\])}>]\s*", re.IGNORECASE)
@@ -14,9 +16,6 @@ _COMMA_IN_DOMAIN = re.compile(r"(@[\w.-]+),(?=(?:gov|co|org|ac|com|za|net)\b)", 
 _SPACED_DOT = re.compile(r"(@[\w-]+(?:\.[\w-]+)*)\s*\.\s+(?=(?:gov|co|org|ac|za)\b)", re.IGNORECASE)
 _CANDIDATE = re.compile(r"[^\s@,;:/\\<>()\[\]\"|]+@[^\s@,;:/\\<>()\[\]\"|]+")
 _JUNK = ".,;:'`-_*"
-_PLACEHOLDER_LOCAL = frozenset(
-    "na n.a none nil noemail no-email noreply no-reply donotreply test tba xxx abc email".split()
-)
 _PLACEHOLDER_DOMAIN = re.compile(
     r"(?:na|none|nil|test|tba|xxx|abc|email|example|domain|noemail)\.(?:com|co\.za|gov\.za|org|net|za)"
 )
@@ -32,8 +31,8 @@ _NOT_DIGIT = re.compile(r"\D")
 def email_of(text: str | None) -> str | None:
     """The first syntactically valid address in ``text``, its domain in lower case; None when there is none.
 
-    Repaired is only what leaves one reading: "(at)" for @, blanks around @, a comma for a dot before a known ending,
-    punctuation at the ends. No DNS is asked.
+    Repaired is only what leaves one reading: "(at)" for @, blanks around @, a comma for a dot before a known
+    ending, punctuation at the ends. No DNS is asked.
     """
     if not text or len(text) > _LONGEST:
         return None
@@ -41,7 +40,7 @@ def email_of(text: str | None) -> str | None:
     text = _COMMA_IN_DOMAIN.sub(r"\1.", _SPACED_DOT.sub(r"\1.", _AROUND_AT.sub("@", text)))
     for candidate in _CANDIDATE.findall(text):
         local, _, domain = candidate.strip(_JUNK).partition("@")
-        if local.lower() in _PLACEHOLDER_LOCAL or _PLACEHOLDER_DOMAIN.fullmatch(domain.lower()):
+        if local.lower() in word_list("no mailbox") or _PLACEHOLDER_DOMAIN.fullmatch(domain.lower()):
             continue
         address = _validated(local, domain)
         if address:
@@ -50,7 +49,9 @@ def email_of(text: str | None) -> str | None:
 
 
 def _validated(local: str, domain: str) -> str | None:
-    """The address as email-validator writes it. Domains repeat, so a plain local part needs its domain checked once."""
+    """The address as email-validator writes it. Domains repeat, so a plain local part needs its domain
+    checked once.
+    """
     if _PLAIN_LOCAL.fullmatch(local) and len(local) <= 64:
         known = _domain(domain)
         return f"{local}@{known}" if known and len(local) + len(known) < 254 else None
@@ -70,7 +71,9 @@ def _domain(domain: str) -> str | None:
 
 @lru_cache(maxsize=16384)
 def telephone_of(text: str | None) -> str | None:
-    """The first valid number in ``text`` as E.164 (``+27112765472``); without a country code it is South African."""
+    """The first valid number in ``text`` as E.164 (``+27112765472``); without a country code it is South
+    African.
+    """
     if not text or len(text) > _LONGEST:
         return None
     for part in _NUMBER_BREAK.split(text):

@@ -1,13 +1,17 @@
-"""One tender out of what the two sources say: the release first, the portal for the gaps, and where each field came from."""
+"""One tender out of what the two sources say: the release first, the portal for the gaps, and where each
+field came from.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Any
 
 from enrichment import quality
 from enrichment.briefing import NOWHERE as NO_MEETING
 from enrichment.briefing import meeting_of
 from enrichment.category import category_of
+from enrichment.columns import Columns
 from enrichment.contact import email_of, telephone_of
 from enrichment.documents import Document, merge_documents
 from enrichment.lifecycle import lifecycle_of
@@ -22,8 +26,7 @@ from enrichment.value import stated_value
 from ocds.dates import SAST
 from ocds.release import Award, Release
 
-Source = Literal["release", "portal", "derived"]
-
+_LEAST_VALUE = Decimal(1_000)  # less is a slip of the form, not what a public contract is worth
 _STATUSES = {"published": "active", "cancelled": "cancelled", "awarded": "complete", "closed": "complete"}
 
 
@@ -31,8 +34,9 @@ _STATUSES = {"published": "active", "cancelled": "cancelled", "awarded": "comple
 class DerivedTender:
     """What the sources determine about a tender.
 
-    ``columns`` holds every column of ``tenders`` that content determines. ``provenance`` says for each column that has a
-    value which source gave it, from which of its fields, and when. ``enriched`` is True when a portal row contributed.
+    ``columns`` holds every column of ``tenders`` that content determines. ``provenance`` says for each column
+    that has a value which source gave it, from which of its fields, and when. ``enriched`` is True when a
+    portal row contributed.
     """
 
     columns: dict[str, Any]
@@ -47,22 +51,22 @@ class DerivedTender:
 def derive(release: Release | None, row: PortalRow | None, *, now: datetime) -> DerivedTender:
     """Join a release and the portal row of the same tender; one of them may be missing.
 
-    Pure: ``now`` decides between open and closed and stamps the provenance. Raises ValueError when both are missing or
-    when they are of two tenders.
+    Pure: ``now`` decides between open and closed and stamps the provenance. Raises ValueError when both are
+    missing or when they are of two tenders.
     """
     given = release or row
     if given is None:
         raise ValueError("derive() needs a release or a portal row")
     if release is not None and row is not None and release.number != row.number:
         raise ValueError(f"the release {release.ocid} and the portal row {row.ocid} are two tenders")
-    tender = _Columns(now)
+    tender = Columns(now)
     _identify(tender, release, row)
     _schedule(tender, release, row)
     _classify(tender, release, row)
     _locate(tender, release, row)
     _brief(tender, release, row)
     _introduce(tender, release, row)
-    _value(tender, release, row)
+    _value(tender, release)
     _award(tender, release, row)
     documents = merge_documents(release.documents if release else (), row.documents if row else ())
     tender.set("document_count", len(documents), "derived", "documents")
@@ -85,31 +89,7 @@ def derive(release: Release | None, row: PortalRow | None, *, now: datetime) -> 
     )
 
 
-class _Columns:
-    """Columns and their provenance, filled together so that neither lacks what the other has."""
-
-    __slots__ = ("_at", "columns", "provenance")
-
-    def __init__(self, now: datetime) -> None:
-        self.columns: dict[str, Any] = {}
-        self.provenance: dict[str, dict[str, str]] = {}
-        self._at = now.isoformat()
-
-    def set(self, name: str, value: Any, source: Source, field: str) -> Any:
-        self.columns[name] = value
-        if value is not None:
-            self.provenance[name] = {"source": source, "field": field, "at": self._at}
-        return value
-
-    def first(self, name: str, *offers: tuple[Any, Source, str]) -> Any:
-        """Take the first offer that has a value; None where none has."""
-        for value, source, field in offers:
-            if value is not None:
-                return self.set(name, value, source, field)
-        return self.set(name, None, "derived", "")
-
-
-def _identify(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+def _identify(tender: Columns, release: Release | None, row: PortalRow | None) -> None:
     given = release or row
     tender.set(
         "ocid", given.ocid if given else None, "release" if release else "portal", "ocid" if release else "id"
@@ -143,7 +123,7 @@ def _identify(tender: _Columns, release: Release | None, row: PortalRow | None) 
     )
 
 
-def _schedule(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+def _schedule(tender: Columns, release: Release | None, row: PortalRow | None) -> None:
     starts_on = release.starts_at.date() if release and release.starts_at else None
     day = tender.first(
         "date",
@@ -151,11 +131,10 @@ def _schedule(tender: _Columns, release: Release | None, row: PortalRow | None) 
         (starts_on, "release", "tender.tenderPeriod.startDate"),
         (row.published_on if row else None, "portal", "date_Published"),
     )
-    source, field = ("release", "date") if release and release.date else ("portal", "date_Published")
     published = tender.first(
         "published_at",
         (release.starts_at if release else None, "release", "tender.tenderPeriod.startDate"),
-        (_midnight(day), source, field),  # type: ignore[arg-type]
+        (_midnight(day), "derived", "date"),
     )
     tender.first(
         "updated_at",
@@ -176,7 +155,7 @@ def _midnight(day: date | None) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), SAST)
 
 
-def _classify(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+def _classify(tender: Columns, release: Release | None, row: PortalRow | None) -> None:
     buyer = release.buyer if release and (release.buyer.id or release.buyer.name) else None
     entity = release.procuring_entity if release else None
     name = tender.first(
@@ -227,7 +206,7 @@ def _classify(tender: _Columns, release: Release | None, row: PortalRow | None) 
     tender.set("tender_type_category", named.category if kind else None, "derived", "tender_type")
 
 
-def _locate(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+def _locate(tender: Columns, release: Release | None, row: PortalRow | None) -> None:
     province = tender.first(
         "province",
         (
@@ -246,9 +225,12 @@ def _locate(tender: _Columns, release: Release | None, row: PortalRow | None) ->
     parts = (row.street, row.suburb, row.town) if row and row.town else None
     buyer = tender.columns["buyer_name"] if tender.columns["municipality_type"] else None
     place = place_of(parts, address, province, buyer)
-    source = ("portal", "town") if parts else ("derived", "delivery_location")
-    tender.set("city", place.city, *source)  # type: ignore[arg-type]
-    tender.set("district", place.district, "derived", "city" if place.city else "buyer_name")
+    tender.first(
+        "city",
+        (place.city if parts else None, "portal", "town"),
+        (place.city, "derived", "delivery_location"),
+    )
+    tender.set("district", place.district, "derived", "delivery_location" if address else "buyer_name")
     tender.first(
         "special_conditions",
         (release.special_conditions if release else None, "release", "tender.specialConditions"),
@@ -256,7 +238,7 @@ def _locate(tender: _Columns, release: Release | None, row: PortalRow | None) ->
     )
 
 
-def _brief(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+def _brief(tender: Columns, release: Release | None, row: PortalRow | None) -> None:
     told = release.briefing if release else None
     at = tender.first(
         "briefing_at",
@@ -290,7 +272,7 @@ def _brief(tender: _Columns, release: Release | None, row: PortalRow | None) -> 
     tender.set("briefing_meeting_passcode", meeting.passcode, "derived", "briefing_venue")
 
 
-def _introduce(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+def _introduce(tender: Columns, release: Release | None, row: PortalRow | None) -> None:
     contact = release.contact if release else None
     tender.first(
         "contact_person",
@@ -301,6 +283,7 @@ def _introduce(tender: _Columns, release: Release | None, row: PortalRow | None)
         "contact_email",
         (email_of(contact.email) if contact else None, "release", "tender.contactPerson.email"),
         (email_of(row.email) if row else None, "portal", "email"),
+        (email_of(_printed_email(release)) if release else None, "release", "tender.contactPerson.email"),
     )
     tender.first(
         "contact_telephone",
@@ -313,20 +296,32 @@ def _introduce(tender: _Columns, release: Release | None, row: PortalRow | None)
     )
 
 
-def _value(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
-    del release, row
-    minimum = maximum = None
-    field = ""
+def _printed_email(release: Release) -> str | None:
+    """What the release prints where its reader found no single address: two of them, or one with blanks."""
+    tender = release.raw.get("tender")
+    contact = tender.get("contactPerson") if isinstance(tender, dict) else None
+    email = contact.get("email") if isinstance(contact, dict) else None
+    return email if isinstance(email, str) else None
+
+
+def _value(tender: Columns, release: Release | None) -> None:
+    """A value that the release publishes, or else one that the tender's own words state."""
+    amount = release.value_amount if release and release.value_currency in (None, "ZAR") else None
+    if amount is not None and amount >= _LEAST_VALUE:
+        tender.set("estimated_value_min", amount, "release", "tender.value.amount")
+        tender.set("estimated_value_max", amount, "release", "tender.value.amount")
+        return
     for field in ("description", "special_conditions"):
         stated = stated_value(tender.columns[field])
         if stated:
-            minimum, maximum = stated
-            break
-    tender.set("estimated_value_min", minimum, "derived", field)
-    tender.set("estimated_value_max", maximum, "derived", field)
+            tender.set("estimated_value_min", stated.minimum, "derived", field)
+            tender.set("estimated_value_max", stated.maximum, "derived", field)
+            return
+    tender.set("estimated_value_min", None, "derived", "")
+    tender.set("estimated_value_max", None, "derived", "")
 
 
-def _award(tender: _Columns, release: Release | None, row: PortalRow | None) -> None:
+def _award(tender: Columns, release: Release | None, row: PortalRow | None) -> None:
     award: Award | None = next(
         (award for award in (release.awards if release else ()) if award.supplier_name or award.amount), None
     )

@@ -29,7 +29,9 @@ def download_url(guid: str, extension: str, name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """As ``urllib.parse.quote`` does, without its walk over every byte for names that hold nothing but blanks."""
+    """As ``urllib.parse.quote`` does, without its walk over every byte for names that hold nothing but
+    blanks.
+    """
     spaced = text.replace(" ", "%20")
     return spaced if _PLAIN.fullmatch(spaced) and "%" not in text else quote(text, safe="")
 
@@ -37,10 +39,11 @@ def _quoted(text: str) -> str:
 def merge_documents(
     released: tuple[ReleaseDocument, ...], listed: tuple[PortalDocument, ...]
 ) -> list[Document]:
-    """The release's files in its order, then the portal's other active ones; a file that both have is one entry.
+    """The release's files in its order, then the portal's other active ones; a file that both have is one
+    entry.
 
-    A file that the portal calls inactive was withdrawn, and is left out even if the release still shows it. The format
-    is the extension without its dot, in lower case.
+    A file that the portal calls inactive was withdrawn, and is left out even if the release still shows it.
+    The format is the extension without its dot, in lower case.
     """
     withdrawn = {document.guid.lower() for document in listed if not document.active}
     active = {document.guid.lower(): document for document in listed if document.active}

@@ -5,21 +5,13 @@ import unicodedata
 from functools import cache
 from typing import NamedTuple, TypeVar
 
-from enrichment.data import read_data
+from enrichment.data import read_data, word_list
 
 _TOWN = re.compile(r"(?P<names>[^;{]+)(?:\{(?P<suburbs>[^}]*)\})?;?")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _Entry = TypeVar("_Entry")
 
-COMMON_WORDS = frozenset(
-    "george reitz vrede hope glen stella hilton douglas bedford adelaide aberdeen franklin richmond wellington campbell"
-    " churchill virginia strand rhodes memel warden alice harding kestell robertson stanford napier darling kenton berlin"
-    " hamburg balfour seymour elim eldorado apel northam waterval driefontein tonga settlers radium wilge kendal komati"
-    " arnot derby stella phoenix inanda kloof ashley point gardens central protea florida discovery horizon springfield"
-    " boston montana waterfall florida hoogland apex kew windsor richmond dube zola newlands newtown berea riverside"
-    " newcastle worcester amsterdam pella hanover prieska victoria concordia emmaus coronation leslie devon addo pe jhb"
-    " pta dbn pmb kwt nmb cpt bfn ksd naledi riverview town central boston concordia phola pienaar".split()
-)
+COMMON_WORDS = word_list("common place names")
 """Names of places that are also words of daily use, of streets or of people: alone they prove nothing."""
 
 

@@ -17,8 +17,8 @@ def lifecycle_of(
 ) -> str:
     """The strongest statement wins: a cancellation, then an award, then the end of the closing time.
 
-    A tender that still says "published" is closed once its closing time has passed. That no award is known never means
-    that none was made.
+    A tender that still says "published" is closed once its closing time has passed. That no award is known
+    never means that none was made.
     """
     stated = {status.lower() for status in (release_status, bucket_status) if status}
     if stated & _CANCELLED:

@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from enrichment.data import word_list
 from enrichment.gazetteer import COMMON_WORDS, Town, gazetteer, key
 from enrichment.province import NATIONAL, province_of
 from ocds.values import PLACEHOLDERS
@@ -19,10 +20,6 @@ _SEVERAL = re.compile(r"\band\b|&|/", re.IGNORECASE)
 _CODE = re.compile(r"\b\d{3,5}\b\.?\s*$")
 _MUNICIPAL = re.compile(
     r"\b(?:the|local|district|metropolitan|metro|municipal\w*|munic\w*|muncipal\w*|area|council|region|of)\b"
-)
-_STREET = frozenset(
-    "street str st road rd avenue ave av drive dr lane way highway hwy boulevard blvd crescent cres close place square"
-    " building bldg house mall centre center tower towers park hospital school airport station depot route".split()
 )
 _LONGEST_NAME = 4  # words
 
@@ -46,9 +43,10 @@ def place_of(
 ) -> Place:
     """Town and district of a delivery address.
 
-    ``parts`` are street, suburb and town where the source keeps them apart, else the address is split at its dashes. The
-    town's own field is asked first, then suburb and street; an address in several towns has none. Where no town
-    can be named, the district may still be: by a municipality in the address, or by the buyer being a municipality.
+    ``parts`` are street, suburb and town where the source keeps them apart, else the address is split at its
+    dashes. The town's own field is asked first, then suburb and street; an address in several towns has none.
+    Where no town can be named, the district may still be: by a municipality in the address, or by the buyer
+    being a municipality.
     """
     segments = _segments(parts, address)
     if province in (None, NATIONAL):
@@ -106,7 +104,8 @@ def _towns_in(segment: str, province: str | None, *, in_street: bool) -> list[To
 
 
 def _by_words(words: list[str], province: str | None, *, in_street: bool) -> list[Town]:
-    """Names inside a longer text, the longest first at each word; not in "Durban Road", not a word of daily use.
+    """Names inside a longer text, the longest first at each word; not in "Durban Road", not a word of daily
+    use.
 
     In a street's field only names of several words count.
     """
@@ -116,7 +115,7 @@ def _by_words(words: list[str], province: str | None, *, in_street: bool) -> lis
         for length in range(min(_LONGEST_NAME, len(words) - at), int(in_street), -1):
             name = " ".join(words[at : at + length])
             following = words[at + length] if at + length < len(words) else ""
-            if name in COMMON_WORDS or following in _STREET:
+            if name in COMMON_WORDS or following in word_list("streets and buildings"):
                 continue
             town = _named(name, province, suburbs=not in_street and len(name) > 6)
             if town:
@@ -146,7 +145,8 @@ def _fitting(towns: list[Town], province: str | None, *, strict: bool) -> Town |
 
 
 def _nearer_town(towns: list[Town], suburb: list[str], province: str | None) -> Town | None:
-    """The town that stands in the suburb's field, where the town's field names the large city of another district.
+    """The town that stands in the suburb's field, where the town's field names the large city of another
+    district.
 
     "Kempton Park - Johannesburg": the address is in Kempton Park, which is not in the city of Johannesburg.
     """

@@ -1,8 +1,8 @@
 """One tender as the portal lists it, read from either of the portal's two row shapes.
 
-The paginated endpoint answers the newer shape (``organ_of_State``, ``supportDocument``, separate address parts), the
-whole-bucket endpoint the older one (``sd``, ``bf``/``bc`` as " NO"/"Yes", display dates). Both become one
-:class:`PortalRow`, so nothing behind this module knows that there are two.
+The paginated endpoint answers the newer shape (``organ_of_State``, ``supportDocument``, separate address
+parts), the whole-bucket endpoint the older one (``sd``, ``bf``/``bc`` as " NO"/"Yes", display dates). Both
+become one :class:`PortalRow`, so nothing behind this module knows that there are two.
 """
 
 import re
@@ -33,7 +33,9 @@ class PortalDocument:
 
 @dataclass(frozen=True, slots=True)
 class PortalAward:
-    """What a row of the awarded bucket says about its award; never seen in a capture, so every part may be None."""
+    """What a row of the awarded bucket says about its award; never seen in a capture, so every part may be
+    None.
+    """
 
     supplier_name: str | None
     amount: Decimal | None
@@ -43,7 +45,8 @@ class PortalAward:
 class PortalRow:
     """A portal row: texts on one line, "not given" is None, times are instants in South African time.
 
-    ``hash`` covers what the tender says and nothing of how or to whom the portal showed it. ``raw`` is untouched.
+    ``hash`` covers what the tender says and nothing of how or to whom the portal showed it. ``raw`` is
+    untouched.
     """
 
     number: int
@@ -139,10 +142,11 @@ def read_row(raw: object) -> PortalRow:
 
 
 def _hash(number: int, said: dict[str, Any], delivery: str | None) -> bytes:
-    """Over the cleaned fields, so that blanks, key order, file order, viewer state and user names do not count.
+    """Over the cleaned fields, so that blanks, key order, file order, viewer state and user names do not
+    count.
 
-    What is absent, false or empty does not count either, and the address counts by its words: so a tender hashes alike
-    in both shapes unless the newer one really says more (validity, e-submission, two envelopes).
+    What is absent, false or empty does not count either, and the address counts by its words: so a tender
+    hashes alike in both shapes unless the newer one really says more (validity, e-submission, two envelopes).
     """
     content: dict[str, Any] = {"number": number}
     for name, value in said.items():

@@ -4,121 +4,143 @@ import re
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from enrichment.data import read_data
+from enrichment.data import read_data, word_list
 from enrichment.gazetteer import COMMON_WORDS, gazetteer
 
+_SHOUTED_SHARE = 0.6
 _WORD = re.compile(r"[^\s/()\[\]–—,:;\"“”+=]+")
-_SMALL = frozenset(
-    """a an the and or of for to in on at by with from as per into over under via within between versus vs is are be
-    that which than but nor if when where up out off its their this not due against through during until including
-    upon""".split()  # noqa: SIM905 - a list of fifty quoted words reads worse
-)
+_SHOUTED_RUN = re.compile(r"(?<![\w.&/-])(?:[A-Z][A-Z'’&-]+(?:,?\s+|(?=[.:;,)]|$))){3,}")
+_LONG_CAPITALS = re.compile(r"[A-Z]{6,}")
+_EDGES = ".'’!?&*•-_"
+_VOWEL = re.compile(r"[aeiouy]")
 _ROMAN = re.compile(r"(?:i{2,3}|iv|vi{0,3}|ix|xi{1,3})", re.IGNORECASE)
-_NAME_ENDING = re.compile(
+_JOINTS = re.compile(r"([-&.])")
+_LONGEST_ACRONYM = 6
+_ODD_START = re.compile(
+    r"(?!bl|br|ch|cl|cr|dr|dw|fl|fr|gh|gl|gn|gr|kn|kl|kr|ph|pl|pr|ps|rh|sc|sh|sk|sl|sm|sn|sp|sq|st|sw|th|tr|tw|wh|wr)"
+    r"[bcdfghjklmnpqrstvwxz]{2}"
+)
+_AFRIKAANS_NAME = re.compile(
     r"[a-z]{3,}(?:fontein|burg|spruit|bosch|kraal|dorp|drift|hoek|vlei|berg|poort|kloof|krans|stad|ville|rivier|baai"
-    r"|bult|pan|skraal|sburg|laagte|nek|draai|plaas|heuwel)"
+    r"|bult|pan|laagte|nek|draai|plaas|heuwel|kop)"
 )
-_NAME_BEGINNING = re.compile(
-    r"(?:um[^bp][a-z]|mm|mb|mp[^e]|mk|mt|mz|mh|mv|ms|nk|ng|nd|nt|nz|nq|nx|nh|ny|nc|hl|dl|tl|tsh|ts|kg|kh|gq|gc|xh|xo|zw|lw|qw"
-    r"|kwa[^s]|kwan|sik|siy|thab|thul|tham|maph|mats|mash|makh|mokg|mosh|vhe|isip|intsi|inkos|ithu|emal|ekur|phut|phal|phola)[a-z]{3,}"
+_NGUNI_OR_SOTHO_NAME = re.compile(
+    r"(?:um[^bp][a-z]|mm|mb|mp[^e]|mk|mt|mz|mh|mv|ms|nk|ng|nd|nt|nz|nq|nx|nh|ny|nc|hl|dl|tl|tsh|ts|kg|kh|gq|gc|xh|xo"
+    r"|zw|lw|qw|kwa[^s]|sik|siy|thab|thul|tham|maph|mats|mash|makh|mokg|mosh|vhe|isip|intsi|inkos|ithu|emal|ekur"
+    r"|phut|phal)[a-z]{3,}"
 )
-_ORDINARY = frozenset(
-    """pan japan plan span lifespan tsunami mm mp ms ng ny khaki khakis ghost rhythm pharmacy mhz ngo dlamini
-    tsetse lifeplan workplan whereupon coupon nyala iceberg""".split()  # noqa: SIM905
-)
-_HEADS = (
-    r"(?:local municipality|district municipality|municipality|municipal|power station|substation|sub-station|primary school|"
+_LANDMARK = (
+    r"(?:local municipality|district municipality|municipality|power station|sub-?station|primary school|"
     r"secondary school|high school|combined school|intermediate school|hospital|clinic|village|township|dam|airport|"
-    r"tvet college|police station|magistrate'?s?'? court|magistrate|prison|correctional centre|nature reserve)"
+    r"tvet college|police station|magistrate'?s?'? court|prison|correctional centre|nature reserve|"
+    r"street|road|avenue|drive|station)"
 )
-_BEFORE_HEAD = re.compile(rf"\b([a-z][a-z'’-]{{3,}})(?= {_HEADS}\b)")
-_HEAD = re.compile(rf" {_HEADS}\b")
-_NO_NAME = frozenset(
-    """local district metropolitan primary secondary high rural rural-based new the and with from into regional provincial
-    public private community central power main training special medical local-based various different other
-    existing proposed correctional nature national old academic general tertiary veterinary animal psychiatric
-    maternity mobile solar wind coal fired coal-fired nuclear gas hydro thermal peaking generation transmission distribution
-    traction municipal district-wide school schools this that each every following storage farm tailings earth
-    international domestic international-standard state satellite temporary permanent emergency traditional small large
-    informal formal model full service hospital clinic military periodic major minor underground indoor outdoor mini
-    drinking water sewage waste electrical bulk main-line retirement tourism cultural youth women student students agri""".split()  # noqa: SIM905
-)
+_HAS_LANDMARK = re.compile(rf" {_LANDMARK}\b", re.IGNORECASE)
+_BEFORE_LANDMARK = re.compile(rf"\b([a-z][a-z'’-]{{3,}})(?= {_LANDMARK}\b)")
+_NAMED_LANDMARK = re.compile(rf"(?<=[a-z])(?<!\bthe)( {_LANDMARK})\b")
+_NAME_AT_END = re.compile(r"(?:^|[\s(/,])(?!No\b|The\b)[A-Za-z]?[a-z]*[A-Z][\w'’-]+$")
 
 
 class _Lexicon(NamedTuple):
     words: dict[str, str]
     phrases: dict[str, str]
-    phrases_by_first_word: "dict[str, re.Pattern[str]]"
+    phrases_by_first_word: dict[str, re.Pattern[str]]
 
 
 def is_shouted(text: str) -> bool:
     """Whether most letters are capitals."""
     letters = sum(map(str.isalpha, text))
-    return letters > 3 and sum(map(str.isupper, text)) / letters > 0.6
+    return letters > 3 and sum(map(str.isupper, text)) / letters > _SHOUTED_SHARE
 
 
 def calm(text: str) -> str:
-    """The text in sentence case, its first letter left small: acronyms, codes and names keep or get their capitals."""
+    """The text in sentence case, its first letter left small: acronyms, codes and names keep or get their
+    capitals.
+
+    Of a text that is not shouted as a whole, only runs of three and more words in capitals are calmed.
+    """
+    if is_shouted(text):
+        return _calmed(text)
+    return _SHOUTED_RUN.sub(_calmed_run, text) if _LONG_CAPITALS.search(text) else text
+
+
+def _calmed_run(match: re.Match[str]) -> str:
+    return _calmed(match[0]) if _LONG_CAPITALS.search(match[0]) else match[0]
+
+
+def _calmed(text: str) -> str:
     lexicon = _lexicon()
     calmed = _WORD.sub(lambda found: _word(found[0]), text)
     if len(text) > 1 and text[-2] == " ":
         calmed = calmed[:-1] + text[-1]  # the A of "Phase A" is no article
-    if _HEAD.search(calmed):
-        calmed = _BEFORE_HEAD.sub(_named, calmed)
     for first in dict.fromkeys(calmed.lower().split()):
         pattern = lexicon.phrases_by_first_word.get(first)
         if pattern:
             calmed = pattern.sub(lambda found: lexicon.phrases[found[0].lower()], calmed)
+    if _HAS_LANDMARK.search(calmed):
+        calmed = _BEFORE_LANDMARK.sub(_named, calmed)
+        calmed = _NAMED_LANDMARK.sub(_landmark, calmed)
     return calmed
 
 
 def _named(match: re.Match[str]) -> str:
     word = match[1]
-    return word if word in _NO_NAME or word in _SMALL else word[:1].upper() + word[1:]
+    return word if word in word_list("not before a landmark") else word[:1].upper() + word[1:]
+
+
+def _landmark(match: re.Match[str]) -> str:
+    """The "Primary School" of "Nositha Primary School": capitals only behind a name."""
+    named = _NAME_AT_END.search(match.string, 0, match.start())
+    return match[1].title().replace("Tvet", "TVET").replace("'S", "'s") if named else match[1]
 
 
 @lru_cache(maxsize=32768)
 def _word(word: str) -> str:
-    core = word.strip(".'’!?&*•-_")
-    return word.replace(core, _core(core, _lexicon().words), 1) if core else word
+    core = word.strip(_EDGES)
+    return word.replace(core, _core(core), 1) if core else word
 
 
-def _core(core: str, words: dict[str, str]) -> str:
+def _core(core: str) -> str:
     lowered = core.lower()
-    known = words.get(lowered)
+    known = _known(lowered)
     if known is not None:
         return known
+    if any(map(str.isdigit, core)) or _ROMAN.fullmatch(core):
+        return core
+    if _JOINTS.search(core):
+        return "".join(part if part in "-&." else _core(part) for part in _JOINTS.split(core) if part)
+    if lowered in word_list("ordinary"):
+        return lowered
+    return _by_its_look(core, lowered)
+
+
+def _by_its_look(core: str, lowered: str) -> str:
+    """A word that no list has: an acronym, a name, or a word of the language."""
+    short = core.isupper() and 1 < len(core) <= _LONGEST_ACRONYM
+    if short and not _VOWEL.search(lowered):
+        return core
+    if len(lowered) > 4 and (_NGUNI_OR_SOTHO_NAME.match(lowered) or _AFRIKAANS_NAME.fullmatch(lowered)):
+        return lowered.capitalize()
+    return core if short and _ODD_START.match(lowered) else lowered
+
+
+def _known(lowered: str) -> str | None:
+    """The spelling of a word of the lexicon, also in the genitive, and of an acronym's plural."""
+    words = _lexicon().words
+    if lowered in words:
+        return words[lowered]
+    if lowered in word_list("small"):
+        return lowered
     for ending in ("'s", "’s"):
         if lowered.endswith(ending) and lowered[:-2] in words:
             return words[lowered[:-2]] + ending
-    if lowered in _SMALL:
-        return lowered
-    if core.isupper() and lowered.endswith("s") and _is_acronym(words.get(lowered[:-1], "")):
-        return words[lowered[:-1]] + "s"
-    if "-" in core or "&" in core or "." in core:
-        return "".join(
-            part if part in "-&." else _core(part, words) for part in re.split(r"([-&.])", core) if part
-        )
-    if any(character.isdigit() for character in core) or _ROMAN.fullmatch(core):
-        return core
-    if core.isupper() and len(core) > 1 and not re.search(r"[aeiouy]", lowered):
-        return core if len(core) <= 6 else lowered
-    if (
-        lowered not in _ORDINARY
-        and len(lowered) > 4
-        and (_NAME_BEGINNING.match(lowered) or _NAME_ENDING.fullmatch(lowered))
-    ):
-        return lowered[:1].upper() + lowered[1:]
-    return lowered
-
-
-def _is_acronym(spelling: str) -> bool:
-    return len(spelling) > 1 and spelling.isupper()
+    stem = words.get(lowered[:-1], "") if lowered.endswith("s") else ""
+    return f"{stem}s" if len(stem) > 1 and stem.isupper() else None
 
 
 @cache
 def _lexicon() -> _Lexicon:
-    """The spellings of ``data/spellings.txt`` with the names of towns, municipalities and districts."""
+    """The spellings of ``data/spellings.txt`` with the names of towns, suburbs, municipalities and districts."""
     words: dict[str, str] = {}
     phrases: dict[str, str] = {}
     for name in _place_names():
@@ -139,7 +161,7 @@ def _lexicon() -> _Lexicon:
     return _Lexicon(words, phrases, _by_first_word(phrases))
 
 
-def _by_first_word(phrases: dict[str, str]) -> "dict[str, re.Pattern[str]]":
+def _by_first_word(phrases: dict[str, str]) -> dict[str, re.Pattern[str]]:
     """The phrases of each first word as one pattern, the longest first; a first word is what a blank ends."""
     groups: dict[str, list[str]] = {}
     for phrase in sorted(phrases, key=len, reverse=True):
@@ -154,6 +176,7 @@ def _place_names() -> set[str]:
     places = gazetteer()
     names = {town.name for towns in places.towns.values() for town in towns}
     names |= {name for entries in places.municipalities.values() for entry in entries for name in entry[:2]}
-    single = {key for key in places.towns if " " not in key and len(key) > 4}
     spelled = {name.lower() for name in names}
-    return names | {key.capitalize() for key in single - spelled}
+    other_spellings = {key.capitalize() for key in places.towns if " " not in key and len(key) > 4}
+    suburbs = {key.title() for key in places.suburbs if " " in key}
+    return names | {name for name in other_spellings | suburbs if name.lower() not in spelled}

@@ -4,23 +4,21 @@ import re
 from functools import lru_cache
 
 from enrichment.boilerplate import EDGES, subject_of
-from enrichment.spelling import calm, is_shouted
+from enrichment.data import word_list
+from enrichment.spelling import calm
 
 LONGEST = 80
 _SENTENCE_END = re.compile(r"(?<=[^\W_]{3})\)?[.;]\s+(?=[A-Z])")
 _SHORTEST_SENTENCE = 25
-_DANGLING = frozenset(
-    """a an the and or of for to in on at by with from as per into over under via within & including their its
-    no be is are that which""".split()  # noqa: SIM905
-)
 
 
 @lru_cache(maxsize=16384)
 def display_title(description: str | None, number: str | None) -> str | None:
-    """A readable title of at most 80 characters out of a tender's description; its number where there is no other.
+    """A readable title of at most 80 characters out of a tender's description; its number where there is no
+    other.
 
-    Leading tender numbers and phrases that every tender shares are dropped, capitals become sentence case in which
-    acronyms and names stay. A text that is too long ends with its first sentence, or at a word and "…".
+    Leading tender numbers and phrases that every tender shares are dropped, capitals become sentence case in
+    which acronyms and names stay. A text that is too long ends with its first sentence, or at a word and "…".
     """
     if not description:
         return _cut(number) if number else None
@@ -29,8 +27,7 @@ def display_title(description: str | None, number: str | None) -> str | None:
         sentence = _SENTENCE_END.split(text, maxsplit=1)[0]
         if len(sentence) >= _SHORTEST_SENTENCE:
             text = sentence
-    if is_shouted(text):
-        text = calm(text)
+    text = calm(text)
     text = text.strip(EDGES) or text
     first = text.partition(" ")[0]
     if not any(character.isupper() for character in first):
@@ -45,7 +42,7 @@ def _cut(text: str) -> str:
     if not text[LONGEST - 1].isspace():
         cut = cut.rpartition(" ")[0] or cut
     words = cut.rstrip(EDGES + "(&").split(" ")
-    while len(words) > 3 and words[-1].lower().strip(EDGES) in _DANGLING:
+    while len(words) > 3 and words[-1].lower().strip(EDGES) in word_list("dangling"):
         words.pop()
     cut = " ".join(words).rstrip(EDGES + "(&")
     if cut.count("(") > cut.count(")") and cut.rindex("(") > LONGEST // 2:

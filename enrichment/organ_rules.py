@@ -1,0 +1,133 @@
+"""The kind of an organ of state by the words of its name, for buyers that no table knows."""
+
+import re
+
+from enrichment.organ_types import (
+    CONSTITUTIONAL,
+    DISTRICT,
+    EDUCATION,
+    LEGISLATURE,
+    LOCAL,
+    METRO,
+    MUNICIPAL_ENTITY,
+    NATIONAL_DEPARTMENT,
+    OTHER,
+    PROVINCIAL_DEPARTMENT,
+    PUBLIC_ENTITY,
+    SETA,
+    STATE_OWNED,
+)
+
+_PROVINCE = (
+    "(?:eastern cape|free state|gauteng|kwa ?zulu natal|kzn|limpopo|mpumalanga|mpupalanga|north west"
+    "|northern cape|western cape)"
+)
+_METRO_CITY = (
+    "(?:johannesburg|joburg|coj|ekurhuleni|tshwane|ethekwini|durban|cape town|mangaung|mandela bay|buffalo)"
+)
+_DISTRICT_NAME = (
+    "(?:alfred nzo|amajuba|amathole|cacadu|capricorn|chris hani|fezile dabi|harry gwala|ilembe|joe gqabi"
+    "|kenneth kaunda|lejweleputswa|mopani|nkangala|or? ?r? tambo|sarah baartman|sedibeng|sekhukhune|ugu"
+    "|umgungundlovu|umhlosinga|umkhanyakude|uthukela|vhembe|waterberg|west rand|xhariep|zululand)"
+)
+_COMPANY_OF_A_METRO = (
+    "(?:soc|pty|agency|company|market|roads? agency|social housing|water|theatre|zoo|stadium|convention|entity"
+    "|metro ?bus|property)"
+)
+_WATER_BOARD = (
+    "(?:rand|umgeni|umngeni uthukela|magalies|mhlathuze|lepelle northern|bloem|sedibeng|overberg|amatola"
+    "|vaal central) water"
+)
+_BODY = (
+    r"(?:agency|agengy|authority|board|council|commission|commissioner|tribunal|regulator|fund|museums?|institute"
+    r"|foundation|ombud\w*|trust|theatre|library|registry|corporation|entity|bureau|panel|parks?|gallery"
+    r"|laboratory|accreditation|adjudicator|catchment|inspectorate|observatory|partnership|propeller|academy"
+    r"|centre|loan|wildlife|promotion|research)"
+)
+
+
+def _verbose(pattern: str) -> str:
+    """The pattern for use inside a verbose one, where blanks must be escaped."""
+    return pattern.replace(" ", r"\ ")
+
+
+_RULES = tuple(
+    (kind, re.compile(pattern, re.VERBOSE))
+    for kind, pattern in (
+        (LEGISLATURE, r"\blegislature\b | \bparliament\b | national\ assembly | council\ of\ provinces"),
+        (
+            SETA,
+            r"""\bseta\b | sector\ education | education\ (?:and\ )?training\ authority | \b(?:merseta|bankseta|sasseta
+            |agriseta|chieta|teta|fasset|inseta|lgseta|wrseta|hwseta|ewseta|cathsseta|foodbev|pseta)\b
+            | \betdp\b | mining\ qualifications\ authority""",
+        ),
+        (
+            CONSTITUTIONAL,
+            r"""public\ protector | human\ rights\ commission | commission\ for\ gender | electoral\ commission
+            | financial\ and\ fiscal\ commission | independent\ communications\ authority | municipal\
+            demarcation
+            | pan\ south\ african\ language | religious\ (?:and\ )?linguistic""",
+        ),
+        (
+            EDUCATION,
+            r"""\btvet\b | \bfet\b | \bcet\b | \buniversity\b | \buniversiteit\b | technikon
+            | community\ education\ (?:and\ )?training | \bcollege\b(?!\ of\ (?:medicine|physicians))""",
+        ),
+        (
+            MUNICIPAL_ENTITY,
+            rf"""\b{_verbose(_METRO_CITY)}\b.*\b{_verbose(_COMPANY_OF_A_METRO)}\b
+            | city\ power
+            | \b(?:pikitup|centlec|erwat|joshco)\b | \b{_verbose(_DISTRICT_NAME)}\b.*\b(?:agency|enterprise|soc|pty|ltd)\b""",
+        ),
+        (
+            METRO,
+            r"""city\ of\ (?:johannesburg|joburg|tshwane|cape\ town|ekurhuleni)
+            | city\ council\ of\ johannesburg | \bmetro(?:politan)?\b.*\bmunic
+            | ^(?:ethekwini|ekurhuleni|mangaung|buffalo\ city|nelson\ mandela\
+            bay|tshwane)\b(?:.*\bmunic.*)?$""",
+        ),
+        (DISTRICT, r"\bdis\w*tr\w*\b.*\bmun[iu]c | \bdistrict\ council\b"),
+        (LOCAL, r"\bmun[iu]c\w* | \bmunisipaliteit\b | \blocal\ council\b | \b(?:lm|local\ mun)\b"),
+        (
+            STATE_OWNED,
+            rf"""\b(?:eskom|transnet|denel|armscor|prasa|petrosa|sentech|sasria|safcol|csir|mintek|alexkor|autopax)\b
+            | passenger\ rail | water\ board | \b{_verbose(_WATER_BOARD)}\b | airports?\ company | airways
+            | airlines | broadcasting\ corporation | post\ office | postbank | development\ bank | land\ bank
+            | industrial\ development\ corporation | public\ investment\ corporation | nuclear\ energy\
+            corporation
+            | special\ economic\ zone | industrial\ development\ zone | \b(?:idz|sez|soc)\b | state\ owned
+            | council\ for\ scientific | bureau\ of\ standards | air\ traffic | trans\ caledon | broadband\
+            infraco
+            | forestry\ company | development\ corporation""",
+        ),
+        (
+            PROVINCIAL_DEPARTMENT,
+            r"""\bhospital\b | \bclinic\b | \b(?:primary|secondary|high)\ school\b | \bpremier\b | provincial\ treasury
+            | provincial\ (?:government|administration|department) | health\ district | district\ office
+            | education\ district""",
+        ),
+        (PUBLIC_ENTITY, rf"\b{_BODY}\b"),
+        (
+            PROVINCIAL_DEPARTMENT,
+            rf"""^{_verbose(_PROVINCE)}\b | \b{_verbose(_PROVINCE)}\b.*\bdep(?:ar)?t
+            | \bdep(?:ar)?t\w*\b.*\b{_verbose(_PROVINCE)}\b | \bmec\b | community\ safety
+            | safety\ and\ liaison""",
+        ),
+        (
+            NATIONAL_DEPARTMENT,
+            r"""\bdep(?:ar)?t\w*\b | ^national\b | ministry | \bpresidency\b | \btreasury\b | secretariat
+            | police\ service | correctional\ services | home\ affairs | defence | justice | public\ works |
+            revenue
+            | basic\ education | higher\ education | science | water\ and\ sanitation | human\ settlements
+            | social\ development | military | government
+            | ^(?:health|education|transport|tourism|labour|energy|communications|women|arts\ and\ culture
+            |environmental\ affairs|trade\ and\ industry|public\ enterprises|agriculture\b.*)$""",
+        ),
+        (STATE_OWNED, r"\b(?:pty|ltd|limited|company)\b"),
+    )
+)
+
+
+def kind_by_words(words: str) -> str:
+    """The first rule that fits; ``words`` is the name in lower-case ASCII with single blanks."""
+    return next((kind for kind, pattern in _RULES if pattern.search(words)), OTHER)
