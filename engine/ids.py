@@ -25,10 +25,28 @@ def _encode(value: int) -> str:
     return "".join(_PAIRS[(value >> shift) & 1023] for shift in range(120, -10, -10))
 
 
+class _Monotonic:
+    """ULIDs that rise within a millisecond, so that what is made first sorts first."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self, ms: int) -> int:
+        if self._last >> _ENTROPY_BITS == ms:
+            self._last += 1
+        else:
+            # The top bit stays free, so that counting up never reaches the next millisecond.
+            entropy = int.from_bytes(os.urandom(_ENTROPY_BYTES)) >> 1
+            self._last = (ms << _ENTROPY_BITS) | entropy
+        return self._last
+
+
+_monotonic = _Monotonic()
+
+
 def ulid(ms: int | None = None) -> str:
-    """A new ULID, of now or of the given millisecond."""
-    stamp = time.time_ns() // 1_000_000 if ms is None else ms
-    return _encode((stamp << _ENTROPY_BITS) | int.from_bytes(os.urandom(_ENTROPY_BYTES)))
+    """A new ULID, of now or of the given millisecond. To be called from one thread."""
+    return _encode(_monotonic.next(time.time_ns() // 1_000_000 if ms is None else ms))
 
 
 def is_ulid(text: str) -> bool:
@@ -44,8 +62,8 @@ def ulid_floor(ms: int) -> str:
 def seeded(seed: str, count: int) -> list[str] | None:
     """The ids of `count` events sent with `x-inngest-event-id-seed: <ms>,<base64 of 10 bytes>`.
 
-    The first event adds 1 to the seed's entropy, the second 2 and so on, so a repeated request gets the same ids. A malformed seed
-    gives None.
+    The first event adds 1 to the seed's entropy, the second 2 and so on, so a repeated request gets the same
+    ids. A malformed seed gives None.
     """
     stamp, _, encoded = seed.partition(",")
     if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 15:

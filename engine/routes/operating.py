@@ -108,7 +108,7 @@ def routes(edge: Edge) -> Iterator[Route]:
 
     def refused(what: str) -> Any:
         async def endpoint(_request: Request) -> Response:
-            raise ApiError(501, f"{what} is not supported by this engine")
+            raise ApiError(400, f"{what} is not supported by this engine")
 
         return edge.open(endpoint)
 

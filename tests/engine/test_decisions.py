@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inngest._internal import net, server_lib
 
-from engine import backoff, cron, durations, expressions, functions, ids, signing, wire
+from engine import backoff, cron, durations, expressions, flow, functions, ids, signing, wire
 
 NOW = datetime(2026, 11, 23, 13, 6, 25, tzinfo=UTC)
 json_values = st.recursive(
@@ -340,6 +340,61 @@ def test_our_signature_is_the_sdks(value: Any) -> None:
         signing_key_fallback=None,
     )
     assert accepted == key
+
+
+# -- may this run start?
+
+
+def arrivals(gaps: list[int], *, emission: timedelta, burst: int) -> list[bool]:
+    """What a limiter says to arrivals that come so many milliseconds after each other."""
+    tat: datetime | None = None
+    now, said = NOW, []
+    for gap in gaps:
+        now += timedelta(milliseconds=gap)
+        turn = flow.gcra(tat, now, emission=emission, burst=burst)
+        said.append(turn.allowed)
+        if turn.allowed:
+            tat = turn.tat
+    return said
+
+
+@pytest.mark.parametrize(
+    ("gaps", "burst", "expected"),
+    [
+        ([0, 0, 0], 1, [True, False, False]),
+        ([0, 999, 1], 1, [True, False, True]),
+        ([0, 1000, 1000], 1, [True, True, True]),
+        ([0, 0, 0, 0], 3, [True, True, True, False]),
+        ([0, 0, 0, 1000, 0], 3, [True, True, True, True, False]),
+        ([0, 0, 0, 60_000, 0, 0, 0], 3, [True, True, True, True, True, True, False]),
+    ],
+)
+def test_a_limiter_lets_one_through_per_interval_and_a_burst_after_a_pause(
+    gaps: list[int], burst: int, expected: list[bool]
+) -> None:
+    assert arrivals(gaps, emission=timedelta(seconds=1), burst=burst) == expected
+
+
+@given(st.lists(st.integers(0, 3000), min_size=1, max_size=60), st.integers(1, 5))
+def test_no_window_sees_more_than_the_limiter_allows(gaps: list[int], burst: int) -> None:
+    said = arrivals(gaps, emission=timedelta(seconds=1), burst=burst)
+    at, moments = 0, []
+    for gap, allowed in zip(gaps, said, strict=True):
+        at += gap
+        if allowed:
+            moments.append(at)
+    for first in range(len(moments)):
+        for last in range(first, len(moments)):
+            assert last - first + 1 <= burst + (moments[last] - moments[first]) / 1000
+
+
+@given(st.integers(0, 5000), st.integers(1, 5))
+def test_who_is_turned_away_is_told_when_to_come_again(gap: int, burst: int) -> None:
+    tat = NOW + timedelta(milliseconds=gap)
+    emission = timedelta(seconds=1)
+    turn = flow.gcra(tat, NOW, emission=emission, burst=burst)
+    if not turn.allowed:
+        assert flow.gcra(tat, turn.again_at, emission=emission, burst=burst).allowed
 
 
 # -- what does this response mean?

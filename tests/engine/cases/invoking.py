@@ -1,0 +1,176 @@
+"""Functions that call functions: by object, by id, across apps; failures and time limits."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import inngest
+
+from tests.engine.trial import Trial, case
+
+
+@case
+async def an_invoked_functions_result_is_the_steps(trial: Trial) -> None:
+    @trial.function("never-1")
+    async def callee(ctx: Any) -> Any:
+        return {"echo": ctx.event.data["k"], "name": ctx.event.name}
+
+    @trial.function()
+    async def caller(ctx: Any) -> Any:
+        by_object = await ctx.step.invoke("object", function=callee, data={"k": "v"})
+        by_id = await ctx.step.invoke_by_id("id", function_id="callee", data={"k": "w"})
+        return [by_object, by_id]
+
+    await trial.serve()
+    run = await trial.outcome("caller")
+    assert run["output"] == [
+        {"echo": "v", "name": "inngest/function.invoked"},
+        {"echo": "w", "name": "inngest/function.invoked"},
+    ]
+    steps = await trial.steps(run["run_id"])
+    assert [each["op"] for each in steps] == ["InvokeFunction", "InvokeFunction"]
+
+
+@case
+async def an_invoked_function_that_returns_nothing_gives_none(trial: Trial) -> None:
+    @trial.function("never-2")
+    async def quiet(ctx: Any) -> None:
+        await ctx.step.run("work", lambda: None)
+
+    @trial.function()
+    async def asks(ctx: Any) -> Any:
+        return [await ctx.step.invoke("call", function=quiet)]
+
+    await trial.serve()
+    assert await trial.completed("asks") == [None]
+
+
+@case
+async def the_callee_sees_who_called_it(trial: Trial) -> None:
+    @trial.function("never-3")
+    async def told(ctx: Any) -> Any:
+        return ctx.event.data["_inngest"]
+
+    @trial.function()
+    async def tells(ctx: Any) -> Any:
+        return await ctx.step.invoke("call", function=told, data={})
+
+    await trial.serve()
+    run = await trial.outcome("tells")
+    told_of = run["output"]
+    assert told_of["fn_id"] == f"{trial.app_id}-told"
+    assert told_of["correlation_id"].startswith(f"{run['run_id']}.")
+
+
+@case
+async def a_failed_callee_is_a_step_error_with_its_name_and_message(trial: Trial) -> None:
+    caught: list[inngest.StepError] = []
+
+    class OwnError(Exception):
+        pass
+
+    @trial.function("never-4", retries=0)
+    async def breaks(ctx: Any) -> None:
+        message = "oh no"
+        raise OwnError(message)
+
+    @trial.function(retries=0)
+    async def breaking(ctx: Any) -> None:
+        try:
+            await ctx.step.invoke("call", function=breaks)
+        except inngest.StepError as error:
+            caught.append(error)
+            raise
+
+    await trial.serve()
+    error = await trial.failed("breaking")
+    assert (error["name"], error["message"]) == ("OwnError", "oh no")
+    assert (caught[0].name, caught[0].message) == ("OwnError", "oh no")
+    assert isinstance(caught[0].stack, str)
+
+
+@case
+async def an_invoke_that_takes_too_long_is_a_step_error(trial: Trial) -> None:
+    gate = trial.gate()
+
+    @trial.function("never-5")
+    async def slow(ctx: Any) -> None:
+        await ctx.step.sleep("sleep", 60_000)
+        gate.open()
+
+    @trial.function(retries=0)
+    async def impatient(ctx: Any) -> None:
+        await ctx.step.invoke("call", function=slow, timeout=dt.timedelta(seconds=1))
+
+    await trial.serve()
+    assert await trial.failed("impatient") == {
+        "code": "step_errored",
+        "message": "Timed out waiting for invoked function to complete",
+        "name": "InngestInvokeTimeoutError",
+        "stack": None,
+    }
+
+
+@case
+async def an_invoke_of_a_function_that_does_not_exist_fails_the_step(trial: Trial) -> None:
+    @trial.function(retries=0)
+    async def lost(ctx: Any) -> Any:
+        try:
+            await ctx.step.invoke_by_id("call", function_id="no-such-function")
+        except inngest.StepError as error:
+            return error.message
+        return "not reached"
+
+    await trial.serve()
+    assert "no-such-function" in await trial.completed("lost")
+
+
+@case
+async def an_app_may_invoke_another_apps_function(trial: Trial) -> None:
+    other = Trial(trial.stage, f"{trial.app_id}-other", trial.kind)
+
+    @other.function("never-6")
+    async def neighbour(ctx: Any) -> str:
+        return f"hello from {ctx.event.data['to']}"
+
+    @trial.function()
+    async def visitor(ctx: Any) -> Any:
+        return await ctx.step.invoke_by_id(
+            "call", app_id=other.app_id, function_id="neighbour", data={"to": "next door"}
+        )
+
+    try:
+        await other.serve()
+        await trial.serve()
+        assert await trial.completed("visitor") == "hello from next door"
+    finally:
+        await other.close()
+
+
+@case
+async def a_cancelled_callee_fails_the_invoke(trial: Trial) -> None:
+    gate = trial.gate()
+    child: list[str] = []
+
+    @trial.function("never-7")
+    async def endless(ctx: Any) -> None:
+        child.append(ctx.run_id)
+        gate.reached.set()
+        await ctx.step.sleep("sleep", 60_000)
+
+    @trial.function(retries=0)
+    async def parent(ctx: Any) -> Any:
+        try:
+            await ctx.step.invoke("call", function=endless)
+        except inngest.StepError as error:
+            return [error.name, error.message]
+        return "not reached"
+
+    await trial.serve()
+    run = await trial.run_of(await trial.send("parent"))
+    await trial.until(gate.reached.is_set, "the callee")
+    assert (await trial.http.delete(f"/v1/runs/{child[0]}")).status_code == 200
+    name, message = (await trial.ended(run["run_id"]))["output"]
+    assert name
+    assert "cancel" in message.lower()

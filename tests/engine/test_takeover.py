@@ -1,0 +1,116 @@
+"""Several processes on one database: the work of one that dies, hangs or loses its database is taken over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine import worker
+from tests.engine.test_crash import Ledger, end, ledger
+from tests.engine.worker import Orders
+from tests.waiting import until
+
+RUNS = 120
+LEASE = 2.0
+
+
+def crowd(runs: int) -> tuple[dict[str, object], ...]:
+    """Events for so many runs of three steps each, with ids of their own."""
+    return tuple({"name": "worker/three", "id": f"three-{number}", "data": {}} for number in range(runs))
+
+
+def all_ended(seen: Ledger, runs: int) -> bool:
+    row = seen.connection.execute(
+        "SELECT count(*) FILTER (WHERE status = 'Completed'), count(*) FROM engine.runs"
+    ).fetchone()
+    return row is not None and tuple(row) == (runs, runs) and seen.waiting() == 0
+
+
+@pytest.fixture
+def place(pg_server: str, template_database: str) -> Iterator[tuple[str, Ledger]]:
+    with ledger(pg_server, template_database) as made:
+        yield made
+
+
+def test_two_processes_share_a_crowd_and_no_step_runs_twice(place: tuple[str, Ledger]) -> None:
+    dsn, seen = place
+    workers = [worker.start(Orders(dsn, send=crowd(RUNS))), worker.start(Orders(dsn, send=crowd(RUNS)))]
+    try:
+        until(lambda: all_ended(seen, RUNS), seconds=60, what="the crowd")
+        assert set(seen.effects().values()) == {1}
+        assert len(seen.effects()) == 3 * RUNS
+    finally:
+        for each in workers:
+            end(each)
+
+
+def test_a_killed_processs_runs_are_taken_over_within_its_lease(place: tuple[str, Ledger]) -> None:
+    dsn, seen = place
+    first = worker.start(Orders(dsn, send=crowd(RUNS), lease_seconds=LEASE))
+    second = worker.start(Orders(dsn, lease_seconds=LEASE))
+    try:
+        until(lambda: len(seen.effects()) > RUNS // 2, what="the crowd to get going")
+        assert first.pid is not None
+        os.kill(first.pid, signal.SIGKILL)
+        first.join(10)
+        killed = time.monotonic()
+        in_doubt = set(seen.effects()) - seen.recorded()
+        until(lambda: all_ended(seen, RUNS), seconds=60, what="the crowd after the kill")
+        assert time.monotonic() - killed < LEASE + 20
+        repeated = {key for key, count in seen.effects().items() if count > 1}
+        assert max(seen.effects().values()) <= 2
+        assert repeated <= in_doubt | _of_the_survivor(seen, second.pid), "a recorded step ran again"
+    finally:
+        end(first)
+        end(second)
+
+
+def _of_the_survivor(seen: Ledger, pid: int | None) -> set[tuple[str, str]]:
+    """Steps that both processes began: the dead one's effect came between our look and its death."""
+    rows = seen.connection.execute(
+        "SELECT run_id, step FROM effects GROUP BY run_id, step HAVING count(*) FILTER (WHERE pid <> %s) = 1"
+        " AND count(*) FILTER (WHERE pid = %s) = 1",
+        (pid, pid),
+    ).fetchall()
+    return {(str(run), str(step)) for run, step in rows} - seen.recorded()
+
+
+def test_a_process_that_stops_answering_is_replaced_and_does_no_harm_when_it_comes_back(
+    place: tuple[str, Ledger],
+) -> None:
+    dsn, seen = place
+    first = worker.start(Orders(dsn, send=crowd(RUNS), lease_seconds=LEASE))
+    try:
+        until(lambda: len(seen.effects()) > RUNS // 2, what="the crowd to get going")
+        assert first.pid is not None
+        os.kill(first.pid, signal.SIGSTOP)
+        second = worker.start(Orders(dsn, lease_seconds=LEASE))
+        try:
+            until(lambda: all_ended(seen, RUNS), seconds=60, what="the crowd without the stopped process")
+            recorded = _positions(seen)
+            os.kill(first.pid, signal.SIGCONT)
+            until(lambda: _signed_on_again(seen, first.pid), what="the stopped process's return")
+            assert all_ended(seen, RUNS)
+            assert _positions(seen) == recorded, "a process that had lost its lease recorded a result"
+        finally:
+            end(second)
+    finally:
+        end(first)
+
+
+def _positions(seen: Ledger) -> list[tuple[object, ...]]:
+    return seen.connection.execute(
+        "SELECT run_id, id, position, ended_at FROM engine.steps ORDER BY run_id, id"
+    ).fetchall()
+
+
+def _signed_on_again(seen: Ledger, pid: int | None) -> bool:
+    row = seen.connection.execute(
+        "SELECT count(*) FROM engine.instances WHERE process LIKE %s AND seen_at > now() - interval '1 s'",
+        (f'%"pid":{pid},%',),
+    ).fetchone()
+    return row is not None and row[0] == 1
