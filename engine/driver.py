@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime
 
 import orjson
+import psycopg
 
-from engine import backoff, durations, expressions, ids, signing, system_events, wire
-from engine.config import EngineConfig
-from engine.functions import Function
+from engine import durations, ids, signing, system_events, wire
+from engine.outcomes import accept_of, retry_at, step_began, step_ran
 from engine.records import (
     COMPLETED,
     FAILED,
@@ -25,57 +23,20 @@ from engine.records import (
     FailedAttempt,
     Finish,
     NewEvent,
-    NewRun,
     Park,
     StepWrite,
-    Wait,
 )
-from engine.registry import Registry
-from engine.routing import INVOKE, new_run, route
-from engine.state import (
-    DONE,
-    INVOKING,
-    PLANNED,
-    RETRYING,
-    SLEEPING,
-    TIMED_OUT,
-    WAITING,
-    Pending,
-    RunState,
-)
+from engine.room import Room, launch_created
+from engine.routing import route
+from engine.state import DONE, RETRYING, TIMED_OUT, Pending, RunState
 from engine.state import FAILED as STEP_FAILED
-from engine.transport import Transport, UnreachableError
-from engine.writer import Writer
+from engine.transport import UnreachableError
 
 log = logging.getLogger(__name__)
-INVOKE_FOREVER = timedelta(days=365)
 INVOKE_TIMED_OUT = {
     "name": "InngestInvokeTimeoutError",
     "message": "Timed out waiting for invoked function to complete",
 }
-
-
-class Room(Protocol):
-    """What a driver needs of its engine."""
-
-    config: EngineConfig
-    writer: Writer
-    transport: Transport
-    clock: Callable[[], datetime]
-    calls: asyncio.Semaphore
-
-    @property
-    def registry(self) -> Registry: ...
-
-    def try_claim(self) -> bool: ...
-
-    def unclaim(self) -> None: ...
-
-    def launch(self, run: NewRun, function: Function, events: list[bytes]) -> None: ...
-
-    def expect(self, at: datetime) -> None: ...
-
-    async def reload(self, state: RunState) -> RunState | None: ...
 
 
 class Driver:
@@ -87,6 +48,7 @@ class Driver:
         self.over = False
         self._poked = False
         self._leaving = False
+        self._width = 1
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
@@ -113,6 +75,10 @@ class Driver:
                 await self._advance()
                 if self._error is not None:
                     raise self._error
+        except psycopg.Error as error:
+            log.exception("engine: run %s cannot be recorded", self.state.run_id)
+            self.state.carried.clear()
+            await self._fail(wire.failure("NotRecorded", f"the database refused a result: {error}"))
         finally:
             self.over = True
             for task in self._tasks:
@@ -123,20 +89,22 @@ class Driver:
         if self._leaving and not self._tasks:
             self.over = True
             return
-        if self._poked and not self._tasks and not state.discovering:
+        if self._poked:
             self._poked = False
-            await self._reload()
+            await self._hear_news(now)
             return
         elapsed = state.elapsed(now)
         if elapsed:
             await self._end_elapsed(elapsed, now)
             return
-        due = state.due(now)
+        due = [] if self._leaving else state.due(now)
         discover = state.discover_at is not None and state.discover_at <= now and not state.discovering
+        if state.claimed.gates:
+            due = await self._within_slots(due, discover=discover)
         if not self._tasks and len(due) + discover == 1:
             await self._run(due[0] if due else None)
             return
-        for pending in () if self._leaving else due:
+        for pending in due:
             self._spawn(pending)
         if discover and not self._leaving:
             self._spawn(None)
@@ -174,19 +142,37 @@ class Driver:
             return
         self._changed.clear()
 
-    async def _reload(self) -> None:
-        fresh = await self.room.reload(self.state)
-        if fresh is None:
+    async def _within_slots(self, due: list[Pending], *, discover: bool) -> list[Pending]:
+        """As many of the due steps as the run's slots allow; it asks for more, and gives back what is over."""
+        claimed, wanted = self.state.claimed, len(due) + discover
+        if wanted > self._width - len(self._tasks):
+            self._width += await self.room.take_more(claimed, wanted - self._width + len(self._tasks))
+        elif self._width > 1 and wanted <= 1 and not self._tasks:
+            await self.room.shrink(claimed)
+            self._width = 1
+        return due[: max(self._width - len(self._tasks) - discover, 0)]
+
+    async def _hear_news(self, now: datetime) -> None:
+        """Steps may have been ended from outside: an event came, a callee returned."""
+        state = self.state
+        rows = await self.room.news(state.claimed)
+        if rows is None:
             self.over = True
             return
-        self.state = fresh
+        for row in rows:
+            if row.op == wire.RUN or row.ended_at is None or state.memos.get(row.id) == row.memo:
+                continue
+            known = state.pending.get(row.id)
+            state.end(row.id, row.memo or b"null")
+            if known is not None:
+                state.after_end(race=known.race, now=now)
 
     async def _park(self, wake_at: datetime) -> None:
         state = self.state
         park = Park(wake_at=wake_at, pokes=state.claimed.pokes, cursor=state.cursor())
         applied = await self._write(self._apply(verdict=park))
         if applied is not None and applied != state.claimed.pokes:
-            await self._reload()
+            self._poked = True
         else:
             self.over = True
             self.room.expect(wake_at)
@@ -279,11 +265,11 @@ class Driver:
             race = op.race or old_race or (known is not None and known.race)
             if op.kind in (wire.RUN, wire.FAILED, wire.ERROR):
                 fresh = True
-                if self._step_ran(apply, op, outcome, target, started, now):
+                if step_ran(state, apply, op, outcome, target, started, now, self.room.config.retry_base):
                     ended_race = bool(ended_race) or race
             elif known is None:
                 fresh = True
-                refused = self._step_began(apply, op, race, depth, now)
+                refused = step_began(self.room, state, apply, op, race, depth, now)
                 if refused is not None:
                     await self._fail(refused)
                     return
@@ -307,126 +293,6 @@ class Driver:
             state.after_end(race=ended_race, now=now)
         await self._write(apply)
 
-    def _step_ran(
-        self,
-        apply: Apply,
-        op: wire.Op,
-        outcome: wire.Steps,
-        target: Pending | None,
-        started: datetime,
-        now: datetime,
-    ) -> bool:
-        """A step was executed. Returns whether it ended (it may be tried again instead)."""
-        state = self.state
-        planned = state.pending.get(op.id)
-        known = planned or state.inline.get(op.id)
-        attempt = planned.attempt if planned is not None else state.attempt
-        queued = known.queued_at if known is not None else started
-        write = StepWrite(
-            id=op.id, name=op.name, op=wire.RUN, status=DONE, attempt=attempt, queued_at=queued,
-            planned=planned is not None, race=op.race, started_at=started, ended_at=now, memo=op.memo,
-        )  # fmt: skip
-        apply.steps.append(write)
-        if op.error is not None:
-            apply.failures.append(FailedAttempt(op.id, attempt, started, now, orjson.dumps(op.error)))
-            last = op.kind == wire.FAILED or outcome.no_retry or attempt + 1 >= state.function.max_attempts
-            if not last:
-                again = self._retry_at(attempt, outcome.retry_after, now)
-                write.status, write.ended_at, write.memo = RETRYING, None, None
-                write.attempt, write.wake_at = attempt + 1, again
-                if planned is not None:
-                    planned.attempt, planned.wake_at = attempt + 1, again
-                else:
-                    state.inline[op.id] = Pending(op.id, op.name, wire.RUN, queued, attempt=attempt + 1)
-                    state.attempt, state.discover_at = attempt + 1, again
-                return False
-            write.status, write.memo = STEP_FAILED, wire.error_memo(op.error)
-        state.end(op.id, write.memo or b"null")
-        if target is None:
-            state.attempt = 0
-        return True
-
-    def _step_began(
-        self, apply: Apply, op: wire.Op, race: bool, depth: int, now: datetime
-    ) -> wire.Failure | None:
-        """A step that ends later: planned, sleeping, waiting or invoking. Returns why it cannot."""
-        state = self.state
-        pending = Pending(op.id, op.name, wire.RUN if op.kind == wire.PLANNED else op.kind, now, race=race)
-        status = PLANNED
-        try:
-            if op.kind == wire.PLANNED:
-                pending.depth = depth
-            elif op.kind == wire.SLEEP:
-                status, pending.wake_at = SLEEPING, durations.instant(op.subject, now)
-            elif op.kind == wire.WAIT:
-                status, pending.wake_at = WAITING, now + durations.parse(op.opts.get("timeout"))
-                event, condition = op.opts.get("event") or op.subject, op.opts.get("if")
-                self._check_wait(event, condition)
-                apply.waits.append(Wait(op.id, event, condition or None, pending.wake_at))
-            else:
-                timeout = op.opts.get("timeout")
-                wanted = durations.instant(timeout, now) if timeout else now + INVOKE_FOREVER
-                status, pending.wake_at = INVOKING, wanted
-            if pending.wake_at is not None and pending.wake_at - now > durations.LONGEST:
-                raise durations.BadDurationError(
-                    f"step {op.name!r} waits until {durations.iso(pending.wake_at)}; the limit is 366 days"
-                )
-        except (ValueError, OverflowError) as error:
-            return wire.failure("InvalidStep", f"step {op.name!r}: {error}", no_retry=True)
-        memo: bytes | None = None
-        if op.kind == wire.INVOKE:
-            memo = self._invoke(apply, op, pending, now)
-        apply.steps.append(
-            StepWrite(
-                id=op.id, name=op.name, op=pending.op, status=STEP_FAILED if memo else status, attempt=0,
-                queued_at=now, planned=op.kind == wire.PLANNED, race=race, wake_at=pending.wake_at, memo=memo,
-                ended_at=now if memo else None,
-            )
-        )  # fmt: skip
-        if memo is None:
-            state.pending[op.id] = pending
-        else:
-            state.end(op.id, memo)
-            state.after_end(race=race, now=now)
-        return None
-
-    @staticmethod
-    def _check_wait(event: object, condition: object) -> None:
-        if not isinstance(event, str) or not event:
-            raise ValueError("it names no event to wait for")
-        if condition:
-            expressions.check(condition)
-
-    def _invoke(self, apply: Apply, op: wire.Op, pending: Pending, now: datetime) -> bytes | None:
-        """Start the callee; returns the step's error memo where there is none to start."""
-        state = self.state
-        slug = op.opts.get("function_id")
-        callee = self.room.registry.by_slug.get(slug) if isinstance(slug, str) else None
-        if callee is None:
-            message = f"could not find function with ID: {slug}"
-            return wire.error_memo({"error": message, "name": "Error", "message": message})
-        payload = op.opts.get("payload") or {}
-        event = system_events.invoked(
-            payload.get("data") if isinstance(payload, dict) else None,
-            slug=callee.slug,
-            run_id=state.run_id,
-            step_id=op.id,
-            step_name=op.name,
-            source_app_id=str(ids.app_id(state.function.app)),
-            source_fn_id=str(state.function.id),
-            expire=pending.wake_at or now,
-            now=now,
-            version=payload.get("v") if isinstance(payload, dict) else None,
-        )
-        run = new_run(
-            callee, orjson.loads(event.body), [event.id], now, cause=INVOKE, claim=self.room.try_claim
-        )
-        run.trigger, run.parent_run, run.parent_step = event.id, state.run_id, op.id
-        accept = self._accept(apply)
-        accept.events.append(event)
-        accept.runs.append(run)
-        return None
-
     async def _record_failure(self, failure: wire.Failure, target: Pending | None, started: datetime) -> None:
         """The call as a whole failed: try it again later, or end the run."""
         state, now = self.state, self.room.clock()
@@ -437,7 +303,7 @@ class Driver:
         if failure.no_retry or attempt + 1 >= state.function.max_attempts:
             await self._fail(failure, record)
             return
-        again = self._retry_at(attempt, failure.retry_after, now)
+        again = retry_at(attempt, failure.retry_after, now, self.room.config.retry_base)
         apply = self._apply()
         apply.failures.append(record)
         if target is None:
@@ -456,12 +322,10 @@ class Driver:
             if await self._write(apply) == state.claimed.pokes:
                 self.over = True
                 self.room.expect(again)
+            else:
+                self._poked = True
             return
         await self._write(apply)
-
-    def _retry_at(self, attempt: int, asked: str | None, now: datetime) -> datetime:
-        wanted = backoff.asked(asked, now) if asked else None
-        return wanted or now + backoff.delay(attempt, base=self.room.config.retry_base)
 
     def _over_limit(self) -> wire.Failure | None:
         state = self.state
@@ -512,9 +376,11 @@ class Driver:
         apply.cleanup = bool(state.function.cancel or state.claimed.singleton) or any(
             pending.op == wire.WAIT for pending in state.pending.values()
         )
-        accept = self._accept(apply)
+        accept = accept_of(apply)
         error = failure.error if failure is not None else None
-        for event in end_events(state.function.slug, state.run_id, state.events, status, output, error, now):
+        for event in system_events.about_end(
+            state.function.slug, state.run_id, state.events, status, output, error, now
+        ):
             self._route(accept, event, now)
         claimed = state.claimed
         if claimed.parent_run and claimed.parent_step:
@@ -542,12 +408,6 @@ class Driver:
             gated=bool(state.claimed.gates),
         )
 
-    @staticmethod
-    def _accept(apply: Apply) -> Accept:
-        if apply.accept is None:
-            apply.accept = Accept()
-        return apply.accept
-
     async def _write(self, apply: Apply) -> int | None:
         """Commit; returns how often the run was poked, or None when it is no longer ours.
 
@@ -566,44 +426,3 @@ class Driver:
         if applied.pokes != self.state.claimed.pokes and not isinstance(apply.verdict, Park):
             self.poke()
         return applied.pokes
-
-
-def end_events(
-    slug: str,
-    run_id: str,
-    events: list[bytes],
-    status: str,
-    output: bytes,
-    error: dict[str, Any] | None,
-    now: datetime,
-) -> list[NewEvent]:
-    """The system events about a run's end."""
-    found = []
-    if error is not None:
-        name = system_events.FAILED if status == FAILED else system_events.CANCELLED
-        found.append(
-            system_events.about_run(
-                name, slug=slug, run_id=run_id, events=events, status=status, now=now, result=output,
-                error=error, event_id=run_id if status == FAILED else None,
-            )
-        )  # fmt: skip
-    found.append(
-        system_events.about_run(
-            system_events.FINISHED, slug=slug, run_id=run_id, events=events, status=status, now=now,
-            result=output, error=error,
-        )
-    )  # fmt: skip
-    return found
-
-
-def launch_created(room: Room, accept: Accept, created: set[str]) -> None:
-    """Start driving those runs of an accepted event that were claimed for this process."""
-    bodies = {event.id: event.body for event in accept.events}
-    for run in accept.runs:
-        if run.state != "o":
-            continue
-        function = room.registry.by_id.get(run.function_id)
-        if run.id in created and function is not None:
-            room.launch(run, function, [bodies[event_id] for event_id in run.event_ids])
-        else:
-            room.unclaim()

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from fastapi import APIRouter
 
-from engine import admission, flow, intake
+from engine import admission, flow, intake, operations
 from engine.config import EngineConfig
 from engine.database import Closed, Database
 from engine.driver import Driver
@@ -68,6 +68,7 @@ class Engine:
         self.timers = Timers(self)
         self._undecided = asyncio.Event()
         self._reserved = 0
+        self._backlog = False
         self._wake = asyncio.Event()
         self._next_due: datetime | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -144,6 +145,12 @@ class Engine:
         await self.registry_changed()
         return result
 
+    async def sync_app(self, url: str) -> dict[str, Any]:
+        """Ask the app served at the URL to register; raises `RefusedError` or `routes.edge.ApiError`."""
+        from engine.routes import edge, registering
+
+        return await registering.sync(edge.Edge(self), url)
+
     async def registry_changed(self) -> None:
         """Functions have changed in the database: know it here, and let the other processes know."""
         await self.refresh_registry()
@@ -213,21 +220,31 @@ class Engine:
         finally:
             if self.drivers.get(run_id) is driver:
                 del self.drivers[run_id]
-            if len(self.drivers) + self._reserved == self.config.max_runs - 1:
+            if self._backlog and len(self.drivers) + self._reserved <= self.config.max_runs * 3 // 4:
+                self._backlog = False
                 self._wake.set()
 
-    async def reload(self, state: RunState) -> RunState | None:
-        """A run's state as stored now, if this process still holds it."""
-        return await self.database.run(lambda connection: self._read_again(connection, state))
+    async def news(self, claimed: Claimed) -> list[queueing.StepRow] | None:
+        """A run's steps as stored now, if this process still holds it."""
 
-    async def _read_again(self, connection: Any, state: RunState) -> RunState | None:
-        claimed = state.claimed
-        pokes = await queueing.still_held(connection, claimed.run_id, self.owner, claimed.epoch)
-        if pokes is None:
-            return None
-        claimed.pokes, claimed.cursor = pokes, state.cursor()
-        rows = await queueing.steps(connection, [claimed.run_id])
-        return restore(claimed, state.function, state.events, rows[claimed.run_id], self.clock())
+        async def read(connection: Any) -> list[queueing.StepRow] | None:
+            pokes = await queueing.still_held(connection, claimed.run_id, self.owner, claimed.epoch)
+            if pokes is None:
+                return None
+            claimed.pokes = pokes
+            return (await queueing.steps(connection, [claimed.run_id]))[claimed.run_id]
+
+        return await self.database.run(read)
+
+    async def take_more(self, claimed: Claimed, wanted: int) -> int:
+        """Further slots for steps that a run would execute at once; how many it got."""
+        limits = self._limits_of(claimed)
+        return await self.database.run(lambda c: gating.take_more(c, claimed.run_id, limits, wanted))
+
+    async def shrink(self, claimed: Claimed) -> None:
+        """Give back all slots of a run but one."""
+        if await self.database.run(lambda c: gating.shrink(c, claimed.run_id, claimed.gates or ())):
+            self._wake.set()
 
     def expect(self, at: datetime) -> None:
         """A run has been parked until then."""
@@ -265,6 +282,7 @@ class Engine:
     async def _claim_round(self) -> bool:
         """Claim and launch once. Returns whether there may be more."""
         room = self.config.max_runs - len(self.drivers) - self._reserved
+        self._backlog = True
         if room <= 0:
             return False
         now = self.clock()
@@ -281,9 +299,10 @@ class Engine:
             await self._take_up(taken)
         if due > len(taken):
             self.timers.nudge()
-        return due == room
+        self._backlog = due == room
+        return self._backlog
 
-    def _limits_of(self, one: gating.Candidate) -> dict[str, int]:
+    def _limits_of(self, one: gating.Candidate | Claimed) -> dict[str, int]:
         function = self.registry.by_id.get(one.function_id)
         return limits_of(function, one.gates)
 
@@ -304,16 +323,25 @@ class Engine:
             )
 
         events, steps = await self.database.run(read)
+        if any(one.function_id not in self.registry.by_id for one in claimed):
+            await self.refresh_registry()
         aside: list[Claimed] = []
+        removed: list[str] = []
         for one in claimed:
             function = self.registry.by_id.get(one.function_id)
-            if function is None or self._holds(one):
+            if function is None:
+                removed.append(one.run_id)
+            elif self._holds(one):
                 aside.append(one)
-                continue
-            bodies = [events.get(event_id, b"{}") for event_id in one.event_ids]
-            self._drive(restore(one, function, bodies, steps[one.run_id], self.clock()))
+            else:
+                bodies = [events.get(event_id, b"{}") for event_id in one.event_ids]
+                self._drive(restore(one, function, bodies, steps[one.run_id], self.clock()))
+        if removed:
+            log.warning("engine: cancelling %d runs of functions that were removed", len(removed))
+            await operations.cancel(self, removed)
         if aside:
-            await self.database.run(lambda c: operating.hold(c, [one.run_id for one in aside], self.owner))
+            held, functions = [one.run_id for one in aside], [one.function_id for one in aside]
+            await self.database.run(lambda c: operating.hold(c, held, functions, self.owner))
 
     def _holds(self, one: Claimed) -> bool:
         """Whether the run has to wait because its function is paused."""

@@ -255,7 +255,7 @@ def _concurrency(raw: object) -> tuple[Concurrency, ...]:
     for item in items:
         if _whole(item):
             item = {"limit": item}  # noqa: PLW2901
-        scope = item.get("scope") or "fn"
+        scope: Any = item.get("scope") or "fn"
         if scope not in ("fn", "env", "account"):
             raise RefusedError(f"concurrency scope {scope!r} is unknown; fn, env and account are possible")
         key = _key(item)
@@ -317,7 +317,7 @@ def _batch(raw: dict[str, Any] | None) -> Batch | None:
 def _singleton(raw: dict[str, Any] | None) -> Singleton | None:
     if not raw:
         return None
-    mode = raw.get("mode") or "skip"
+    mode: Any = raw.get("mode") or "skip"
     if mode not in ("skip", "cancel"):
         raise RefusedError(f"singleton mode {mode!r} is unknown; skip and cancel are possible")
     return Singleton(mode=mode, key=_key(raw))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 from engine import ids
-from engine.driver import launch_created
 from engine.records import Accept, NewEvent
+from engine.room import launch_created
 from engine.routing import route
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def is_dead(process: str) -> bool:
         return False
     if other.get("born") is None or other.get("machine") != _machine():
         return False
-    return _born(int(other["pid"])) != other["born"]
+    return _born(int(other["pid"])) != str(other["born"])
 
 
 class Lease(threading.Thread):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from engine import expressions, ids, system_events, wire
-from engine.driver import end_events
 from engine.functions import Function
 from engine.records import CANCELLED, COMPLETED, FAILED, Accept, Delivery, NewRun
 from engine.routing import RERUN, new_run, route
@@ -58,7 +57,9 @@ async def end_runs(
     deliveries: list[Delivery] = []
     for one in ended:
         events = [bodies.get(event_id, b"{}") for event_id in one.event_ids] or [b"{}"]
-        for event in end_events(one.slug, one.run_id, events, status, output or b"null", why, now):
+        for event in system_events.about_end(
+            one.slug, one.run_id, events, status, output or b"null", why, now
+        ):
             routed = route(engine.registry, event, now)
             accept.events += routed.events
             accept.runs += routed.runs

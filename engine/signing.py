@@ -7,7 +7,7 @@ import hmac
 import re
 from collections.abc import Iterable
 
-import jcs
+import jcs  # type: ignore[import-untyped]
 import orjson
 
 MAX_AGE_SECONDS = 300

@@ -73,8 +73,10 @@ class RunState:
 
     def end(self, step_id: str, memo: bytes) -> Pending | None:
         """Note a step's end; returns what was pending of it."""
+        self.size += len(memo) - len(self.memos.get(step_id, b""))
+        if step_id in self.memos:
+            self._parts.clear()
         self.memos[step_id] = memo
-        self.size += len(memo)
         self.inline.pop(step_id, None)
         return self.pending.pop(step_id, None)
 

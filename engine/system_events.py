@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from engine import ids
+from engine import ids, records
 from engine.records import NewEvent
 
 FAILED = "inngest/function.failed"
@@ -92,3 +92,31 @@ def invoked(
         decoded["v"] = version
         event.body = orjson.dumps(decoded)
     return event
+
+
+def about_end(
+    slug: str,
+    run_id: str,
+    events: list[bytes],
+    status: str,
+    output: bytes,
+    error: dict[str, Any] | None,
+    now: datetime,
+) -> list[NewEvent]:
+    """The system events about a run's end."""
+    found = []
+    if error is not None:
+        name = FAILED if status == records.FAILED else CANCELLED
+        found.append(
+            about_run(
+                name, slug=slug, run_id=run_id, events=events, status=status, now=now, result=output,
+                error=error, event_id=run_id if status == records.FAILED else None,
+            )
+        )  # fmt: skip
+    found.append(
+        about_run(
+            FINISHED, slug=slug, run_id=run_id, events=events, status=status, now=now,
+            result=output, error=error,
+        )
+    )  # fmt: skip
+    return found

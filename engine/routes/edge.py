@@ -86,8 +86,8 @@ class Edge:
             except NotPossibleError as error:
                 response = answer({"error": str(error), "data": None, "status": 400}, 400)
             except BadEventError as error:
-                body = {"ids": error.ids, "status": error.status, "error": str(error)}
-                response = answer(body, error.status)
+                refusal = {"ids": error.ids, "status": error.status, "error": str(error)}
+                response = answer(refusal, error.status)
             except ClientDisconnect:
                 response = answer({"error": "the client went away", "status": 400}, 400)
             except (Closed, psycopg.OperationalError) as error:

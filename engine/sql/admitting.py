@@ -166,7 +166,8 @@ async def gather(
     async with connection.cursor(row_factory=class_row(Gathering)) as cursor:
         await cursor.execute(_GATHER, values)
         found = await cursor.fetchone()
-    assert found is not None
+    if found is None:
+        raise LookupError(key)
     return found
 
 

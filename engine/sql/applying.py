@@ -121,7 +121,7 @@ async def apply(connection: Connection, owner: uuid.UUID, items: Sequence[Apply]
         for s in item.steps
     ]  # fmt: skip
     cursor = await connection.execute(_APPLY, [*columns(updates, 8), owner, *columns(rows, 13)])
-    held: dict[str, int] = dict(await cursor.fetchall())  # type: ignore[arg-type]
+    held: dict[str, int] = dict(await cursor.fetchall())
     await _side_tables(connection, [item for item in items if item.run_id in held])
     return held
 

@@ -27,11 +27,14 @@ WHERE run_id IN (
     SELECT run_id FROM engine.queue WHERE state = 'b' AND blocked_by = %s ORDER BY rank LIMIT %s FOR UPDATE
 )
 """
-_CANDIDATES = f"""
-WITH {queueing.CHOSEN}
+_CANDIDATES = (
+    "WITH "
+    + queueing.CHOSEN
+    + """
 SELECT q.run_id, q.function_id, q.gates, q.throttle, q.started
 FROM chosen JOIN engine.queue q USING (run_id) ORDER BY q.rank
 """
+)
 _TAKEN = "SELECT gate, sum(taken)::int FROM engine.slots WHERE gate = ANY(%s::text[]) GROUP BY gate"
 _TAKE = """
 INSERT INTO engine.slots AS s (gate, run_id, taken)

@@ -76,7 +76,14 @@ VALUES (%s, %s, %s, 'StepRun', 'Input', 0, %s, %s)
 """
 _PAUSE = "UPDATE engine.functions SET paused_at = %s, paused_runs = %s WHERE id = %s"
 _RESUME = "UPDATE engine.functions SET paused_at = NULL WHERE id = %s"
-_HOLD = "UPDATE engine.queue SET state = 'h', owner = NULL WHERE run_id = ANY(%s::text[]) AND owner = %s"
+# The share lock makes a resume that is under way come first or after, never in between.
+_SETTLED = "SELECT id FROM engine.functions WHERE id = ANY(%s::uuid[]) ORDER BY id FOR SHARE"
+_HOLD = """
+UPDATE engine.queue q
+SET state = CASE WHEN f.paused_at IS NULL THEN 't' ELSE 'h' END, owner = NULL
+FROM engine.functions f
+WHERE f.id = q.function_id AND q.run_id = ANY(%s::text[]) AND q.owner = %s
+"""
 _LET_GO = "UPDATE engine.queue SET state = 't' WHERE function_id = %s AND state = 'h'"
 _LIVE_OF = "SELECT run_id FROM engine.queue WHERE function_id = ANY(%s::uuid[]) ORDER BY run_id"
 _CANCELLATION = """
@@ -159,8 +166,11 @@ async def resume(connection: Connection, function: uuid.UUID) -> None:
     await connection.execute(_LET_GO, [function])
 
 
-async def hold(connection: Connection, run_ids: Sequence[str], owner: uuid.UUID) -> None:
-    """Set claimed runs of a paused function aside."""
+async def hold(
+    connection: Connection, run_ids: Sequence[str], functions: Sequence[uuid.UUID], owner: uuid.UUID
+) -> None:
+    """Set claimed runs of paused functions aside; one that was resumed meanwhile is due again."""
+    await connection.execute(_SETTLED, [list(functions)])
     await connection.execute(_HOLD, [list(run_ids), owner])
 
 

@@ -131,7 +131,7 @@ async def claim_these(
 async def events(connection: Connection, event_ids: Sequence[str]) -> dict[str, bytes]:
     """The stored bodies of these events."""
     cursor = await connection.execute(_EVENTS, [list(event_ids)], binary=True)
-    return dict(await cursor.fetchall())  # type: ignore[arg-type]
+    return dict(await cursor.fetchall())
 
 
 async def steps(connection: Connection, run_ids: Sequence[str]) -> dict[str, list[StepRow]]:

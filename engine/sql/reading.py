@@ -51,6 +51,10 @@ SELECT r.id, r.function_id, f.slug, f.name AS function_name, f.app, f.version, r
        r.queued_at, r.started_at, r.ended_at, r.output, r.parent_run, r.original_run
 FROM engine.runs r JOIN engine.functions f ON f.id = r.function_id
 """
+_BATCHED = """
+WHERE r.function_id IN (SELECT id FROM engine.functions WHERE config ? 'batchEvents')
+  AND r.event_ids @> ARRAY[%s] ORDER BY r.id DESC LIMIT 100
+"""
 _STEPS = """
 SELECT id, name, op, status, attempt, planned, queued_at, started_at, ended_at, wake_at, memo
 FROM engine.steps WHERE run_id = %s ORDER BY position NULLS LAST, queued_at, id
@@ -108,12 +112,7 @@ async def runs_of_event(connection: Connection, event_id: str) -> list[RunRow]:
         await cursor.execute(f"{_RUN} WHERE r.event_ids[1] = %s ORDER BY r.id DESC", [event_id])
         found = await cursor.fetchall()
         if not found:
-            await cursor.execute(
-                f"""{_RUN} WHERE r.function_id IN (
-                        SELECT id FROM engine.functions WHERE config ? 'batchEvents')
-                    AND r.event_ids @> ARRAY[%s] ORDER BY r.id DESC LIMIT 100""",
-                [event_id],
-            )
+            await cursor.execute(_RUN + _BATCHED, [event_id])
             found = await cursor.fetchall()
         return found
 
@@ -166,7 +165,7 @@ async def memos(connection: Connection, run_id: str) -> dict[str, bytes]:
            ORDER BY position""",
         [run_id],
     )
-    return {step_id: memo for step_id, memo in await cursor.fetchall()}
+    return dict(await cursor.fetchall())
 
 
 async def queue_of(connection: Connection, run_id: str) -> dict[str, Any] | None:
