@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import inngest
+import sqlalchemy as sa
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from ulid import ULID
@@ -80,25 +81,24 @@ async def send(
         sent = await runtime.durable.send([{"name": name, "data": checked, "id": identifier}])
     else:
         sent = await runtime.client.send(event)
-    await run_in_threadpool(_record, runtime, by, action, name, {"event": sent[0], "data": checked})
+    await note(runtime, by, action, name, {"event": sent[0], "data": checked})
     return sent[0]
 
 
 async def cancel_job(runtime: Runtime, by: By, job_id: str) -> bool:
     """Asks an active job to end. False when it has already ended; LookupError when there is none."""
 
-    def ask() -> tuple[bool, jobs.Job]:
+    def ask() -> bool:
         with runtime.engine.begin() as connection:
             job = jobs.get(connection, job_id)
             if job is None:
                 raise LookupError(job_id)
             asked = jobs.request_cancel(connection, job_id, by=by.actor.name, now=runtime.clock())
             if asked:
-                _note(connection, runtime, by, "job.cancel", job_id, {"before": job.status})
-        return asked, job
+                write_note(connection, runtime, by, "job.cancel", job_id, {"before": job.status})
+        return asked
 
-    asked, _ = await run_in_threadpool(ask)
-    return asked
+    return await run_in_threadpool(ask)
 
 
 async def rerun_job(runtime: Runtime, by: By, job_id: str) -> str:
@@ -150,14 +150,20 @@ def sync_data(
     return {key: value for key, value in data.items() if value is not None}
 
 
+async def note(runtime: Runtime, by: By, action: str, target: str, details: Mapping[str, Any]) -> None:
+    """Writes an act into the audit log that has no transaction of ours to go with."""
+    await run_in_threadpool(_record, runtime, by, action, target, details)
+
+
 def _record(runtime: Runtime, by: By, action: str, target: str, details: Mapping[str, Any]) -> None:
     with runtime.engine.begin() as connection:
-        _note(connection, runtime, by, action, target, details)
+        write_note(connection, runtime, by, action, target, details)
 
 
-def _note(
-    connection: Any, runtime: Runtime, by: By, action: str, target: str, details: Mapping[str, Any]
+def write_note(
+    connection: sa.Connection, runtime: Runtime, by: By, action: str, target: str, details: Mapping[str, Any]
 ) -> None:
+    """Writes an act into the audit log, in the transaction of the act itself."""
     audit.record(
         connection,
         actor=by.actor.name,

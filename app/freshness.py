@@ -104,9 +104,8 @@ def _causes(facts: Facts, now: datetime) -> tuple[str, ...]:
                 f"{host.name} has not answered for {in_words(max(now - since, timedelta(0)))}{because}."
             )
     if facts.last_status in {"FAILED", "CRASHED"}:
-        causes.append(
-            f"The last sync {facts.last_status.lower()}: {facts.last_error or 'no reason was recorded'}."
-        )
+        reason = (facts.last_error or "no reason was recorded").rstrip(".")
+        causes.append(f"The last sync {facts.last_status.lower()}: {reason}.")
     elif facts.last_status == "CANCELLED":
         causes.append("The last sync was cancelled.")
     elif facts.last_status == "PARTIAL":

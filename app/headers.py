@@ -11,7 +11,7 @@ CONTENT_SECURITY_POLICY = (
 )
 MAX_BODY = 256 * 1024
 # What the durable engine and the SDK exchange has limits of its own, checked there.
-_OWN_LIMITS = ("/api/inngest", "/e/", "/fn/", "/v0/", "/v1/")
+_OWN_LIMITS = ("/api/inngest", "/e/", "/fn/", "/invoke/", "/v0/", "/v1/", "/v2/")
 
 
 class SecurityHeaders:

@@ -64,7 +64,7 @@ _HOST_GAUGES = (
 def render(runtime: Runtime) -> str:
     """All metrics in Prometheus' text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(runtime))  # type: ignore[arg-type] # a collector needs `collect` only
+    registry.register(_Collector(runtime))
     return generate_latest(registry).decode()
 
 

@@ -21,6 +21,8 @@ STATES = {
     "CANCELLED": ("⊘", "cancelled"),
     "CRASHED": ("⚡", "crashed"),
     "SKIPPED": ("⇥", "skipped"),
+    "SCHEDULED": ("○", "scheduled"),
+    "COMPLETED": ("✓", "completed"),
 }
 
 

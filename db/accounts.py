@@ -44,7 +44,9 @@ def normal_name(username: str) -> str:
     return username.strip().lower()
 
 
-def create(connection: sa.Connection, *, username: str, password_hash: str, role: str, now: datetime) -> User | None:
+def create(
+    connection: sa.Connection, *, username: str, password_hash: str, role: str, now: datetime
+) -> User | None:
     """Adds an account; None when the name is taken."""
     statement = (
         pg.insert(users)
@@ -63,7 +65,9 @@ def create(connection: sa.Connection, *, username: str, password_hash: str, role
     return None if row is None else User(*row)
 
 
-def create_first(connection: sa.Connection, *, username: str, password_hash: str, now: datetime) -> User | None:
+def create_first(
+    connection: sa.Connection, *, username: str, password_hash: str, now: datetime
+) -> User | None:
     """Adds an admin when there is no account at all; None when there is one. Safe in several processes at once."""
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("protenders.first_admin"))))
     if connection.execute(sa.select(sa.exists().select_from(users))).scalar_one():
@@ -101,7 +105,9 @@ def set_active(connection: sa.Connection, username: str, *, active: bool) -> Use
     return user
 
 
-def set_password(connection: sa.Connection, username: str, password_hash: str, *, now: datetime) -> User | None:
+def set_password(
+    connection: sa.Connection, username: str, password_hash: str, *, now: datetime
+) -> User | None:
     """Changes the password and ends the account's sessions."""
     user = _change(connection, username, password_hash=password_hash, password_changed_at=now)
     if user is not None:
@@ -122,7 +128,10 @@ def active_admins(connection: sa.Connection) -> int:
 
 def _change(connection: sa.Connection, username: str, **values: object) -> User | None:
     statement = (
-        sa.update(users).where(users.c.username == normal_name(username)).values(**values).returning(*_COLUMNS)
+        sa.update(users)
+        .where(users.c.username == normal_name(username))
+        .values(**values)
+        .returning(*_COLUMNS)
     )
     row = connection.execute(statement).one_or_none()
     return None if row is None else User(*row)
@@ -184,7 +193,9 @@ class FailedLogins:
     address: int
 
 
-def failed_logins(connection: sa.Connection, username: str, ip: str | None, *, since: datetime) -> FailedLogins:
+def failed_logins(
+    connection: sa.Connection, username: str, ip: str | None, *, since: datetime
+) -> FailedLogins:
     """Counts the failed logins that a limit looks at."""
     name = normal_name(username)
     failed = login_attempts.c.succeeded.is_(False) & (login_attempts.c.attempted_at > since)
@@ -197,7 +208,13 @@ def failed_logins(connection: sa.Connection, username: str, ip: str | None, *, s
 
 
 def record_login(
-    connection: sa.Connection, username: str, ip: str | None, *, succeeded: bool, now: datetime, keep: timedelta
+    connection: sa.Connection,
+    username: str,
+    ip: str | None,
+    *,
+    succeeded: bool,
+    now: datetime,
+    keep: timedelta,
 ) -> None:
     """Notes an attempt; older ones than `keep` are removed."""
     connection.execute(sa.delete(login_attempts).where(login_attempts.c.attempted_at < now - keep))

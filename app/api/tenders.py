@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query
 
 from app.dependencies import Reading
-from db import tender_reads
+from db import tender_cursors, tender_reads, tender_search
 from db.clock import iso
 
 router = APIRouter(prefix="/api/tenders", tags=["tenders"])
@@ -28,9 +28,9 @@ def filters(
     published_to: date | None = None,
     closing_before: date | None = None,
     closing_after: date | None = None,
-) -> tender_reads.Filters:
+) -> tender_search.Filters:
     """The search's parameters, as every form of it takes them."""
-    return tender_reads.Filters(
+    return tender_search.Filters(
         q=q,
         province=province,
         category=category,
@@ -48,14 +48,14 @@ def filters(
 @router.get("")
 def search(
     connection: Reading,
-    asked: Annotated[tender_reads.Filters, Depends(filters)],
+    asked: Annotated[tender_search.Filters, Depends(filters)],
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
     """Published tenders, the newest first. `next` is the cursor of the following page, or null."""
     try:
-        page = tender_reads.search(connection, asked, limit=limit, cursor=cursor)
-    except tender_reads.CursorError as problem:
+        page = tender_search.search(connection, asked, limit=limit, cursor=cursor)
+    except tender_cursors.CursorError as problem:
         raise HTTPException(422, f"cursor: {problem}") from problem
     return {"tenders": page.tenders, "next": page.next}
 
@@ -81,7 +81,7 @@ def history(connection: Reading, ocid: str) -> dict[str, Any]:
                 "releaseId": row.release_id,
                 "date": row.date.isoformat() if row.date else None,
                 "fetchedAt": iso(row.fetched_at),
-                "release": row.body,
+                "release": tender_reads.body_of(row),
             }
             for row in tender_reads.history(connection, ocid)
         ],

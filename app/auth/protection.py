@@ -69,6 +69,8 @@ RULES = (
     Rule("*", "/fn/*", Protection.ENGINE_KEY),
     Rule("*", "/v0/*", Protection.ENGINE_KEY),
     Rule("*", "/v1/*", Protection.ENGINE_KEY),
+    Rule("*", "/v2/*", Protection.ENGINE_KEY),
+    Rule("*", "/invoke/*", Protection.ENGINE_KEY),
     Rule("GET", "/dev", Protection.ENGINE_KEY),
 )
 

@@ -37,7 +37,7 @@ def export(
     from app.database import database
     from app.opendata.formats import FORMATS
     from app.settings import load
-    from db.tender_reads import Filters, stream
+    from db.tender_search import Filters, stream
 
     writer = FORMATS.get(format_)
     if writer is None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 def routers() -> list[APIRouter]:
     """All pages, in the order in which their routes are tried."""
-    from app.pages import actions, coverage, jobs, live, login, overview, people, tenders
+    from app.pages import actions, coverage, functions, jobs, live, login, overview, people, runs, tenders
 
-    pages = (login, actions, overview, jobs, tenders, coverage, people, live)
+    pages = (login, actions, overview, jobs, runs, functions, tenders, coverage, people, live)
     return [part.router for part in pages]

@@ -7,12 +7,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from app.actions import By
+from app.actions import write_note
 from app.auth import passwords
 from app.dependencies import Reading, TheCaller, TheRuntime
 from app.pages.actions import back
 from app.pages.templates import page
-from app.runtime import Runtime
 from db import accounts, audit
 
 router = APIRouter(include_in_schema=False)
@@ -39,7 +38,7 @@ def add(request: Request, runtime: TheRuntime, by: TheCaller, username: Name, ro
         )
         if user is None:
             raise HTTPException(409, f"There is an account {username} already.")
-        _note(connection, runtime, by, "user.create", user.username, {"role": role})
+        write_note(connection, runtime, by, "user.create", user.username, {"role": role})
         everybody = accounts.all_users(connection)
     return page(request, "users.html", users=everybody, made=(user.username, password))
 
@@ -52,7 +51,7 @@ def set_role(runtime: TheRuntime, by: TheCaller, username: str, role: Role) -> R
         if before.role == "admin" and role != "admin":
             _keep_one_admin(connection, before)
         accounts.set_role(connection, username, role)
-        _note(connection, runtime, by, "user.set-role", username, {"before": before.role, "after": role})
+        write_note(connection, runtime, by, "user.set-role", username, {"before": before.role, "after": role})
     return back("/admin/users", "user-changed")
 
 
@@ -66,7 +65,7 @@ def set_active(
         if not active:
             _keep_one_admin(connection, before)
         accounts.set_active(connection, username, active=active)
-        _note(connection, runtime, by, "user.enable" if active else "user.disable", username, {})
+        write_note(connection, runtime, by, "user.enable" if active else "user.disable", username, {})
     return back("/admin/users", "user-changed")
 
 
@@ -100,18 +99,3 @@ def _existing(connection: Reading, username: str) -> accounts.User:
 def _keep_one_admin(connection: Reading, user: accounts.User) -> None:
     if user.role == "admin" and user.is_active and accounts.active_admins(connection) == 1:
         raise HTTPException(409, f"{user.username} is the only admin. Make another account an admin first.")
-
-
-def _note(
-    connection: Reading, runtime: Runtime, by: By, action: str, target: str, details: dict[str, str]
-) -> None:
-    audit.record(
-        connection,
-        actor=by.actor.name,
-        actor_id=by.actor.id,
-        action=action,
-        target=target,
-        details=details,
-        ip=by.ip,
-        now=runtime.clock(),
-    )

@@ -12,7 +12,7 @@ from app.api.tenders import filters
 from app.dependencies import Reading
 from app.pages.differences import changes
 from app.pages.templates import page
-from db import console, tender_reads
+from db import console, tender_cursors, tender_reads, tender_search
 
 router = APIRouter(prefix="/admin/tenders", include_in_schema=False)
 
@@ -23,15 +23,15 @@ PAGE = 50
 def search(
     request: Request,
     connection: Reading,
-    asked: Annotated[tender_reads.Filters, Depends(filters)],
+    asked: Annotated[tender_search.Filters, Depends(filters)],
     enrichment_status: Annotated[str, Query(max_length=20)] = "",
     cursor: Annotated[str, Query(max_length=200)] = "",
 ) -> HTMLResponse:
     """All tenders, those that are not published yet included; the newest first."""
     wanted = replace(asked, published_only=False, enrichment_status=enrichment_status or None)
     try:
-        found = tender_reads.search(connection, wanted, limit=PAGE, cursor=cursor or None)
-    except tender_reads.CursorError as problem:
+        found = tender_search.search(connection, wanted, limit=PAGE, cursor=cursor or None)
+    except tender_cursors.CursorError as problem:
         raise HTTPException(422, str(problem)) from problem
     return page(
         request,
