@@ -19,7 +19,15 @@ from db.jobs_tables import ACTIVE, STATUSES, job_effects, job_runs, job_steps, j
 
 __all__ = ["ACTIVE", "STATUSES", "Created", "Job", "JobStep", "create", "get", "page", "statistics"]
 
-COUNTS = ("processed", "added", "updated", "rejected", "enriched")
+COUNTS = (
+    "processed",
+    "added",
+    "updated",
+    "rejected",
+    "enriched",
+    "enrichment_failed",
+    "enrichment_pending",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -510,6 +518,10 @@ def _job(row: sa.Row[Any], steps: Sequence[JobStep] = ()) -> Job:
         "recordsUpdated": row.updated,
         "recordsUnchanged": max(0, row.processed - row.added - row.updated - row.rejected),
         "recordsRejected": row.rejected,
+        "enrichmentCount": row.enriched + row.enrichment_failed + row.enrichment_pending,
+        "enrichmentSuccess": row.enriched,
+        "enrichmentFailures": row.enrichment_failed,
+        "enrichmentPending": row.enrichment_pending,
         "executions": row.runs + row.attempts,
         "durationMs": _milliseconds(row.started_at, row.finished_at),
     }

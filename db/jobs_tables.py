@@ -95,4 +95,6 @@ job_effects = sa.Table(
     number("updated"),
     number("rejected"),
     number("enriched"),
+    number("enrichment_failed"),
+    number("enrichment_pending"),
 )

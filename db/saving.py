@@ -92,7 +92,16 @@ def _apply(conn: sa.Connection, *, job_id: str, step: str, now: datetime) -> Sav
     conn.execute(_ROWS_SAVED)
     conn.execute(_RESOLVE_REJECTED, given)
     conn.execute(sa.text("DROP TABLE saving_tenders, saving_releases, saving_changed"))
-    jobs.add_effect(conn, job_id, step, added=counts.added, updated=counts.updated, enriched=counts.enriched)
+    jobs.add_effect(
+        conn,
+        job_id,
+        step,
+        added=counts.added,
+        updated=counts.updated,
+        enriched=counts.enriched,
+        enrichment_failed=counts.enrichment_failed,
+        enrichment_pending=counts.enrichment_pending,
+    )
     return Saved(tenders=counts.tenders, added=counts.added, updated=counts.updated)
 
 
@@ -169,6 +178,8 @@ _FIND_CHANGED = sa.text(
     """
     CREATE TEMPORARY TABLE saving_changed ON COMMIT DROP AS
     SELECT s.ocid, t.ocid IS NULL AS is_new,
+        s.enrichment_status,
+        t.enrichment_status IS DISTINCT FROM s.enrichment_status AS is_new_status,
         t.content_hash IS DISTINCT FROM s.content_hash OR t.lifecycle IS DISTINCT FROM s.lifecycle AS differs
     FROM saving_tenders AS s LEFT JOIN tenders AS t ON t.ocid = s.ocid
     WHERE t.ocid IS NULL OR (
@@ -193,8 +204,9 @@ _COUNT_CHANGED = sa.text(
         count(*) AS written,
         count(*) FILTER (WHERE is_new) AS added,
         count(*) FILTER (WHERE differs AND NOT is_new) AS updated,
-        (SELECT count(*) FROM saving_tenders WHERE enrichment_status = 'enriched' AND row_hash IS NOT NULL)
-            AS enriched
+        count(*) FILTER (WHERE enrichment_status = 'enriched' AND is_new_status) AS enriched,
+        count(*) FILTER (WHERE enrichment_status = 'failed') AS enrichment_failed,
+        count(*) FILTER (WHERE enrichment_status IN ('pending', 'not_listed')) AS enrichment_pending
     FROM saving_changed
     """
 )

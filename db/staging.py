@@ -80,7 +80,8 @@ def plan_changes(
 ) -> dict[str, int]:
     """Plan what a sync makes anew: what it staged, what the portal changed, and what is due for enrichment.
 
-    Those whose enrichment is due longest come first. A tender without a release is made of its portal row
+    A batch has `batch_size` tenders, or more where there would be more than eight batches. What the portal
+    shows is enriched first, and of that what has been due longest. A tender without a release is made of its portal row
     alone and is in no batch.
     """
     return _plan(conn, _CHANGES, job_id=job_id, size=batch_size, limit=limit, now=now)
@@ -235,15 +236,19 @@ _PLAN = """
         SELECT w.n, r.n IS NOT NULL OR t.release_hash IS NOT NULL AS has_release,
             row_number() OVER (
                 PARTITION BY r.n IS NOT NULL OR t.release_hash IS NOT NULL
-                ORDER BY t.enrichment_next_at NULLS LAST, w.n DESC
+                ORDER BY p.n IS NULL, t.enrichment_next_at NULLS LAST, w.n DESC
             ) AS place
         FROM wanted AS w
         LEFT JOIN staged_releases AS r ON r.job_id = :job_id AND r.n = w.n
         LEFT JOIN tenders AS t ON t.n = w.n
+        LEFT JOIN portal_rows AS p ON p.n = w.n
     )
     INSERT INTO job_tenders (job_id, n, batch)
     SELECT :job_id, n,
-        CASE WHEN has_release AND place <= :limit THEN (place - 1) / CAST(:size AS bigint) + 1 END
+        CASE WHEN has_release AND place <= :limit THEN (place - 1) / greatest(
+            CAST(:size AS bigint),
+            (SELECT count(*) FROM ranked AS all_of_it WHERE all_of_it.has_release) / 8 + 1
+        ) + 1 END
     FROM ranked
 """
 

@@ -57,8 +57,6 @@ def close_work(run: Recorder, verdict: Verdict) -> Json:
 
 
 def _close(conn: Any, step: Step, verdict: Verdict) -> None:
-    counts = jobs.effects(conn, step.job_id)
-    jobs.add_metadata(conn, step.job_id, {"enrichmentSuccess": counts["enriched"]})
     error = None
     if verdict.status == "FAILED":
         error = {"kind": "EXTERNAL_API", "name": "UpstreamError", "message": verdict.note}

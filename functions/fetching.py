@@ -34,7 +34,8 @@ def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
                 limit=limits.frontier_probes,
                 now=now,
             )
-        wanted = identifiers.due(conn, job_id=job_id, limit=min(budget, limits.release_batch), now=now)
+        limit = min(budget, limits.release_batch)
+        wanted = identifiers.due(conn, job_id=job_id, limit=limit, now=now)
     counts = fetch(step, wanted)
     with resources.engine.begin() as conn:
         remaining = identifiers.count_due(conn, job_id=job_id, now=resources.clock())
@@ -47,6 +48,7 @@ def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
         "rejected": counts["rejected"],
         "readAgain": again,
         "remaining": remaining,
+        "more": len(wanted) == limit > 0,
     }
 
 

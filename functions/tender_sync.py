@@ -113,7 +113,7 @@ def _fetch_missing_releases(run: Recorder, budget: int) -> Json:
             return {"problems": [f"releases could not be fetched: {problem.message}"]}
         left -= done["asked"]
         number += 1
-        if left <= 0 or done["asked"] == 0 or done["remaining"] == 0:
+        if left <= 0 or not done["more"]:
             return {"problems": []}
 
 

@@ -433,6 +433,8 @@ CREATE TABLE job_effects (
     updated INTEGER DEFAULT 0 NOT NULL,
     rejected INTEGER DEFAULT 0 NOT NULL,
     enriched INTEGER DEFAULT 0 NOT NULL,
+    enrichment_failed INTEGER DEFAULT 0 NOT NULL,
+    enrichment_pending INTEGER DEFAULT 0 NOT NULL,
     CONSTRAINT pk_job_effects PRIMARY KEY (job_id, step),
     CONSTRAINT fk_job_effects_job_id FOREIGN KEY(job_id) REFERENCES jobs (id) ON DELETE CASCADE
 );
