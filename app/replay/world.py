@@ -204,7 +204,9 @@ class World:
 
     def _status(self, place: int, now: int) -> int:
         own = self._own_status.get(place, PUBLISHED)
-        return CLOSED if own == PUBLISHED and self._closes[place] <= now else own
+        # The portal moves closed tenders in its own time: here at the midnight that follows.
+        moved = (self._closes[place] // 86_400 + 1) * 86_400
+        return CLOSED if own == PUBLISHED and moved <= now else own
 
     def _open(self, place: int, now: int) -> bool:
         return self._listed(place) and self._status(place, now) == PUBLISHED

@@ -134,12 +134,12 @@ def test_pages_of_a_bucket_are_newest_first_whatever_is_searched_and_do_not_over
     assert {row["id"] for row in rows} == {row["id"] for row in ask(app, f"{BUCKET}?status=1").json()}
 
 
-def test_a_tender_moves_to_the_closed_bucket_at_its_closing_time() -> None:
+def test_a_tender_moves_to_the_closed_bucket_at_the_midnight_after_its_closing_time() -> None:
     app = still()
     open_rows = {row["id"]: row for row in ask(app, f"{BUCKET}?status=1").json()}
     closing = {number for number, row in open_rows.items() if row["closing_Date"] == "2026-08-14T11:00:00"}
     assert len(closing) > 100
-    app.world.advance(2 * 3600)
+    app.world.advance(24 * 3600)
     still_open = {row["id"] for row in ask(app, f"{BUCKET}?status=1").json()}
     closed = {row["id"]: row for row in ask(app, f"{BUCKET}?status=3").json()}
     assert closing.isdisjoint(still_open)
