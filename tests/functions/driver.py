@@ -159,6 +159,8 @@ class Driver:
                 "use_api": False,
             },
         )
+        if not answer.content:
+            raise Killed
         if answer.status_code == 500 and answer.headers.get("x-inngest-no-retry") == "true":
             return 400, answer.json()
         return answer.status_code, answer.json()

@@ -1,0 +1,48 @@
+"""What a database holds about tenders, without the moments at which it came: two runs can be compared by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.functions.conftest import World
+
+_CONTENT = """
+    SELECT ocid, slug, title, display_title, buyer_name, closing_at, lifecycle, enrichment_status, is_published,
+        encode(content_hash, 'hex'), encode(release_hash, 'hex'), encode(row_hash, 'hex'), document_count
+    FROM tenders ORDER BY ocid
+"""
+_DOCUMENTS = "SELECT ocid, position, id, title, url, source FROM tender_documents ORDER BY ocid, position"
+_RELEASES = "SELECT ocid, encode(content_hash, 'hex') FROM releases ORDER BY 1, 2"
+_LEDGER = """
+    SELECT n, state, is_expected, is_present, published_on, encode(release_hash, 'hex') FROM tender_ids
+    WHERE is_expected ORDER BY n
+"""
+
+
+def content(world: World) -> dict[str, Any]:
+    """Tenders, documents, releases, ledger, cursor, and that nothing is left staged."""
+    return {
+        "tenders": world.rows(_CONTENT),
+        "documents": world.rows(_DOCUMENTS),
+        "releases": world.rows(_RELEASES),
+        "ledger": world.rows(_LEDGER),
+        "cursor": world.scalar("SELECT value FROM sync_state WHERE key = 'cursor'"),
+        "staged": [
+            world.scalar(f"SELECT count(*) FROM {table}")
+            for table in ("staged_releases", "staged_tenders", "staged_portal_rows", "job_tenders")
+        ],
+    }
+
+
+def unlike_served(world: World) -> list[str]:
+    """The published tenders whose held release differs from what the stand-in serves."""
+    held = {
+        ocid: body
+        for ocid, body in world.rows(
+            "SELECT r.ocid, r.body FROM releases r JOIN tender_ids i"
+            " ON i.ocid = r.ocid AND i.release_hash = r.content_hash"
+        )
+    }
+    return [
+        each["ocid"] for each in world.stand_in.truth() if held.get(each["ocid"]) != each["release"]
+    ]
