@@ -1,11 +1,14 @@
 """Where the embedded PostgreSQL keeps its things, and which account it runs as.
 
-    PROTENDERS_HOME/postgres/           the invoker's: password, remembered places, the supervisor's log
-    PROTENDERS_HOME/postgres/server/    the server account's: data, log, run (sockets), lock
+    PROTENDERS_HOME/postgres/                   password, remembered places, the supervisor's log
+    PROTENDERS_HOME/postgres/server/            lock, who may connect
+    PROTENDERS_HOME/postgres/server/cluster/    the server account's: data, log
+    PROTENDERS_HOME/postgres/server/run/        the server account's: sockets
 
-PostgreSQL refuses to run as root. Root therefore lends `server/` to an unprivileged account. Where that
-account could not get there (a project below a 0700 directory such as root's own), `server/` lies in a folder
-of our own below /var/lib or /var/tmp instead; nobody else's permissions are ever changed.
+PostgreSQL refuses to run as root. Root therefore lends the last two to an unprivileged account, and itself
+never writes to a file in them: that account could have put a link in its place. Where the account could not
+get there (a project below a 0700 directory such as root's own), `server/` lies in a folder of our own below
+/var/lib or /var/tmp instead; nobody else's permissions are ever changed.
 """
 
 from __future__ import annotations
@@ -88,12 +91,16 @@ class Place:
     account: Account | None
 
     @property
+    def cluster(self) -> Path:
+        return self.server / "cluster"
+
+    @property
     def data(self) -> Path:
-        return self.server / "data"
+        return self.cluster / "data"
 
     @property
     def log(self) -> Path:
-        return self.server / "log"
+        return self.cluster / "log"
 
     @property
     def lock(self) -> Path:
@@ -145,6 +152,9 @@ class Place:
         server = _server_directory(state, account, remembered)
         run = _run_directory(server, account, remembered)
         place = cls(state=state, server=server, run=run, account=account)
+        if not place.cluster.exists():
+            place.cluster.mkdir(mode=0o700)
+            _lend(place.cluster, account)
         if not place.password_file.exists() and not place.new_password_file.exists():
             _write_private(place.new_password_file, secrets.token_urlsafe(32))
         return place
@@ -180,9 +190,8 @@ def _server_directory(state: Path, account: Account | None, remembered: _Memory)
     if outside is not None and outside.is_dir():
         return outside
     if account.can_reach(state):
-        if not inside.exists():
-            inside.mkdir(mode=0o700)
-            os.chown(inside, account.uid, account.gid)
+        inside.mkdir(exist_ok=True)
+        inside.chmod(0o711)
         return inside
     if inside.exists():
         message = (
@@ -190,8 +199,8 @@ def _server_directory(state: Path, account: Account | None, remembered: _Memory)
             f"{_SET_DATABASE_URL}"
         )
         raise EmbeddedPostgresError(message)
-    made = Path(tempfile.mkdtemp(prefix="cluster-", dir=_outside_base(account)))
-    os.chown(made, account.uid, account.gid)
+    made = Path(tempfile.mkdtemp(prefix="server-", dir=_outside_base(account)))
+    made.chmod(0o711)
     return remembered.keep("server", made)
 
 

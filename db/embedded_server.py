@@ -8,11 +8,11 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -190,12 +190,10 @@ class Server:
 
     def _create_cluster(self) -> None:
         """Make the cluster beside its final name, then move it there whole: a killed initdb does no harm."""
-        for half in self._place.server.glob("init-*"):
+        for half in self._place.cluster.glob("init-*"):
             shutil.rmtree(half, ignore_errors=True)
         shutil.rmtree(self._place.data, ignore_errors=True)
-        draft = Path(tempfile.mkdtemp(prefix="init-", dir=self._place.server))
-        if self._place.account is not None:
-            os.chown(draft, self._place.account.uid, self._place.account.gid)
+        draft = self._place.cluster / f"init-{secrets.token_hex(8)}"
         # With "reject" nobody but the rule in our own pg_hba.conf gets in.
         process = self._run(
             "initdb",
@@ -207,8 +205,11 @@ class Server:
         if process.wait() != 0:
             message = f"initdb failed: see {self._place.supervisor_log}; is the disk full?"
             raise EmbeddedPostgresError(message)
+        if not self._place.new_password_file.exists():
+            # A new cluster knows no password, not even the one that its predecessor had.
+            self._place.password_file.replace(self._place.new_password_file)
         draft.rename(self._place.data)
-        directory = os.open(self._place.server, os.O_RDONLY)
+        directory = os.open(self._place.cluster, os.O_RDONLY)
         os.fsync(directory)
         os.close(directory)
 
@@ -254,7 +255,7 @@ class Server:
 
         return subprocess.Popen(
             [str(self._bin / program), *arguments],
-            cwd=self._place.server,
+            cwd=self._place.cluster,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             preexec_fn=follow_parent,  # noqa: PLW1509  (the supervisor has one thread)

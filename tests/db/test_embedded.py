@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -257,7 +258,7 @@ _BUSY_COUNT = (
 
 def test_a_killed_initdb_is_done_again(protenders_home: Path, user: User) -> None:
     place = Place.prepare(protenders_home)
-    half = until(lambda: next(place.server.glob("init-*/pg_wal"), None), what="a half-made cluster")
+    half = until(lambda: next(place.cluster.glob("init-*/pg_wal"), None), what="a half-made cluster")
     for process in _with_argument(str(half.parent)):
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -267,7 +268,7 @@ def test_a_killed_initdb_is_done_again(protenders_home: Path, user: User) -> Non
 
     with _server(protenders_home).acquire() as lease:
         assert _select(lease.url) == 1
-    assert not list(place.server.glob("init-*"))
+    assert not list(place.cluster.glob("init-*"))
 
 
 def test_a_pid_file_with_another_programs_number_does_not_stop_the_start(
@@ -317,7 +318,10 @@ def test_a_home_below_a_private_directory_works_and_leaves_it_private(protenders
         assert _select(lease.url) == 1
         assert {process.uids().effective for process in _processes(home)} == {_server_uid()}
         place = Place.prepare(home)
-        assert stat.S_IMODE(place.server.stat().st_mode) == 0o700
+        assert stat.S_IMODE(place.cluster.stat().st_mode) == 0o700
+        assert place.cluster.stat().st_uid == _server_uid()
+        # What its account could replace by a link, we must not write to.
+        assert {path.stat().st_uid for path in (place.state, place.server, place.lock)} == {os.geteuid()}
 
     assert before == [(path, path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in around]
     _server(home).destroy()
@@ -348,6 +352,13 @@ def test_a_lost_password_is_replaced(protenders_home: Path) -> None:
     with _server(protenders_home).acquire() as lease:
         assert lease.url != old
         assert _select(lease.url, "SELECT answer FROM kept") == 42
+
+
+def test_a_deleted_cluster_is_made_anew(protenders_home: Path) -> None:
+    _server(protenders_home).acquire().release()
+    shutil.rmtree(Place.prepare(protenders_home).cluster)
+    with _server(protenders_home).acquire() as lease:
+        assert _select(lease.url) == 1
 
 
 def test_data_that_cannot_be_opened_is_an_error_that_says_why(protenders_home: Path) -> None:
