@@ -24,6 +24,7 @@ from app import database, source
 from app.auth.basic import Recent
 from app.inngest_link import build_client, engine_config, registration, scheduler
 from app.live import Ticker
+from app.opendata.downloads import Downloads
 from app.resources import resources
 from app.runfile import RunFile
 from app.settings import Settings, SourceChoice
@@ -33,7 +34,7 @@ from engine import Engine, RefusedError
 log = logging.getLogger("protenders.server")
 
 Clock = Callable[[], datetime]
-STOP_GRACE_SECONDS = 2.0
+STOP_GRACE_SECONDS = 1.5
 REGISTER_RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)
 
 
@@ -65,6 +66,7 @@ class Runtime:
 
     def __post_init__(self) -> None:
         self.ticker = Ticker(self.engine, self.stopping)
+        self.downloads = Downloads(self.engine)
 
 
 @asynccontextmanager

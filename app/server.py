@@ -13,6 +13,8 @@ from starlette.staticfiles import StaticFiles
 from app import errors, headers
 from app.api import routers as api_routers
 from app.auth.protection import guard
+from app.opendata.models import Problem
+from app.opendata.throttle import OpenAccess, TokenBuckets
 from app.pages import routers as page_routers
 from app.runfile import RunFile, new_instance, published
 from app.runtime import Clock, Runtime, started, utc_now
@@ -55,14 +57,22 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
         dependencies=[Depends(guard)],
+        responses={"4XX": {"model": Problem, "description": "Refused, and why."}},
     )
     app.add_middleware(headers.SecurityHeaders, https=chosen.production)
     app.add_middleware(headers.BodyLimit)
+    app.add_middleware(OpenAccess, buckets=_buckets(chosen))
     errors.install(app)
     for router in (*api_routers(), *page_routers()):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
+
+
+def _buckets(settings: Settings) -> TokenBuckets | None:
+    if not settings.open_data_requests_per_minute:
+        return None
+    return TokenBuckets(settings.open_data_requests_per_minute, settings.open_data_burst)
 
 
 def attach(app: FastAPI, runtime: Runtime) -> None:

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = None
     cron_secret: SecretStr | None = None
 
+    open_data_requests_per_minute: int = Field(default=600, ge=0, le=1_000_000)
+    open_data_burst: int = Field(default=200, ge=1, le=1_000_000)
+
     smtp_host: str | None = None
     smtp_port: int = Field(default=587, ge=1, le=65_535)
     smtp_user: str | None = None

@@ -41,14 +41,16 @@ _UNSAFE = re.compile(r"[^\x21-\x7e]|[<>\"{}|\\^`]")
 def release(tender: Columns, documents: Iterable[Columns], *, portal_url: str) -> Json:
     """The release of a tender's current state.
 
-    `tender` has the columns of `tenders`; `documents` those of `tender_documents`; `portal_url` is the page
-    where eTenders shows its tenders.
+    `tender` has the columns of `tenders`, `content_hash` included; `documents` those of `tender_documents`;
+    `portal_url` is the page where eTenders shows its tenders. The source overwrites a release and keeps its id, so the
+    id here ends with the content's hash: equal ids mean equal contents.
     """
     number = str(tender["ocid"]).rsplit("-", 1)[-1]
     released = _released(tender)
+    given = tender.get("release_id") or f"{tender['ocid']}-{released.date().isoformat()}"
     return {
         "ocid": tender["ocid"],
-        "id": tender.get("release_id") or f"{tender['ocid']}-{released.date().isoformat()}",
+        "id": f"{given}-{tender['content_hash'].hex()[:12]}",
         "date": released.isoformat(),
         "tag": [tag for tag in tender.get("tag") or [] if tag] or ["compiled"],
         "initiationType": "tender",

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
-from app.api.tenders import filters
 from app.dependencies import Reading
-from app.pages.differences import changes
+from app.opendata.asking import of_form
+from app.opendata.differences import changes
 from app.pages.templates import page
 from db import console, tender_cursors, tender_reads, tender_search
 
@@ -23,7 +23,7 @@ PAGE = 50
 def search(
     request: Request,
     connection: Reading,
-    asked: Annotated[tender_search.Filters, Depends(filters)],
+    asked: Annotated[tender_search.Filters, Depends(of_form)],
     enrichment_status: Annotated[str, Query(max_length=20)] = "",
     cursor: Annotated[str, Query(max_length=200)] = "",
 ) -> HTMLResponse:

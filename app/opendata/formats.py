@@ -1,0 +1,170 @@
+"""The tenders as files: JSONL, CSV, XLSX and one OCDS release package, each written row by row in constant memory."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import xlsxwriter
+
+from app.opendata import ocds_release, packages
+from app.opendata.origin import Origin
+from db.tender_reads import COLUMNS, Row, as_json, as_values
+
+Rows = Iterable[Row]
+
+_NESTED = frozenset({"provenance", "quality"})
+TABLE_COLUMNS = (*(column.name for column in COLUMNS if column.name not in _NESTED), "documents")
+"""The columns of CSV and XLSX: those of a tender, and the addresses of its files, separated by blanks.
+
+Where each field came from is in JSONL, OCDS and the tender's own page.
+"""
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_CHUNK = 64 * 1024
+_LONGEST_CELL = 32_767
+
+
+@dataclass(frozen=True)
+class Format:
+    """A form of file: `write` turns rows of `tender_search.stream` into its bytes."""
+
+    name: str
+    media_type: str
+    suffix: str
+    binary: bool
+    write: Callable[[Rows, Origin], Iterator[bytes]]
+
+
+def _jsonl(rows: Rows, origin: Origin) -> Iterator[bytes]:
+    del origin
+    return _chunks(orjson.dumps(_tender(row), option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def _tender(row: Row) -> dict[str, Any]:
+    return {**as_json(row), "documents": row.documents}
+
+
+def _csv(rows: Rows, origin: Origin) -> Iterator[bytes]:
+    """UTF-8 with the mark that makes a spreadsheet read it as such, and lines as RFC 4180 wants them."""
+    del origin
+    text = io.StringIO()
+    writer = csv.writer(text)
+
+    def lines() -> Iterator[bytes]:
+        yield b"\xef\xbb\xbf"
+        writer.writerow(TABLE_COLUMNS)
+        for row in rows:
+            writer.writerow([harmless(value) for value in _cells(row)])
+            yield text.getvalue().encode()
+            text.seek(0)
+            text.truncate()
+        yield text.getvalue().encode()
+
+    return _chunks(lines())
+
+
+def harmless(value: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets an apostrophe in front, so that it is shown as text.
+
+    That concerns text that begins with = + - @, a tab or a carriage return; also telephone numbers such as
+    `+27 12 345 6789`. A program that wants the values as they are reads JSONL.
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+def _cells(row: Row) -> list[Any]:
+    cells = [_cell(value) for name, value in as_json(row).items() if name not in _NESTED]
+    return [*cells, " ".join(file["url"] for file in row.documents if file["url"])]
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ";".join(value) if isinstance(value, list) else value
+
+
+def _xlsx(rows: Rows, origin: Origin) -> Iterator[bytes]:
+    """One sheet. It is complete only at its end, so it is written to a temporary file first."""
+    del origin
+    with tempfile.TemporaryFile() as file:
+        book = xlsxwriter.Workbook(
+            file,
+            {
+                "constant_memory": True,
+                "strings_to_formulas": False,
+                "strings_to_urls": False,
+                "strings_to_numbers": False,
+                "in_memory": False,
+            },
+        )
+        sheet = book.add_worksheet("Tenders")
+        sheet.freeze_panes(1, 1)
+        for place, name in enumerate(TABLE_COLUMNS):
+            sheet.write_string(0, place, name, None)
+        for line, row in enumerate(rows, start=1):
+            for place, value in enumerate(_cells(row)):
+                if isinstance(value, str):
+                    if value:
+                        sheet.write_string(line, place, value[:_LONGEST_CELL])
+                elif value is not None:
+                    sheet.write_number(line, place, value)
+        book.close()
+        file.seek(0)
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def _ocds(rows: Rows, origin: Origin) -> Iterator[bytes]:
+    """One release package, its releases written as they come."""
+    package = packages.release_package(
+        [], uri=origin.uri, base_url=origin.base_url, published=origin.written_at
+    )
+    del package["releases"], package["links"]
+
+    def parts() -> Iterator[bytes]:
+        yield orjson.dumps(package)[:-1] + b',"releases":['
+        separator = b""
+        for row in rows:
+            release = ocds_release.release(as_values(row), row.documents, portal_url=origin.portal_url)
+            yield separator + orjson.dumps(release)
+            separator = b",\n"
+        yield b"]}\n"
+
+    return _chunks(parts())
+
+
+def _chunks(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces that are worth sending."""
+    held: list[bytes] = []
+    size = 0
+    for part in parts:
+        held.append(part)
+        size += len(part)
+        if size >= _CHUNK:
+            yield b"".join(held)
+            held.clear()
+            size = 0
+    if held:
+        yield b"".join(held)
+
+
+FORMATS = {
+    each.name: each
+    for each in (
+        Format("csv", "text/csv; charset=utf-8", "csv", binary=False, write=_csv),
+        Format("jsonl", "application/jsonl", "jsonl", binary=False, write=_jsonl),
+        Format("ocds", "application/json", "json", binary=False, write=_ocds),
+        Format(
+            "xlsx",
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            "xlsx",
+            binary=True,
+            write=_xlsx,
+        ),
+    )
+}

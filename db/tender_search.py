@@ -1,0 +1,270 @@
+"""Searching tenders: what is asked for, one page of the answer, its counts, and all of it as a stream.
+
+The order is always the newest publication first. Pages follow each other by key, never by offset, so that the
+thousandth costs what the first one does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from db.clock import SOUTH_AFRICA
+from db.tables import tender_documents, tenders
+from db.tender_cursors import Position, parse
+from db.tender_reads import COLUMNS, DOCUMENT_COLUMNS, Row, add_documents, as_json
+
+LIFECYCLES = ("open", "closed", "cancelled", "awarded")
+MAIN_CATEGORIES = ("goods", "works", "services")
+FACETS = ("province", "detailed_category", "organ_of_state_type", "lifecycle")
+COUNTED = 5_000
+"""Facets are counted over at most so many tenders, the newest that fit."""
+
+_OCID = re.compile(r"ocds-[a-z0-9]+-\d+", re.ASCII)
+_NEGATION = re.compile(r"(?:^|\s)-\S")
+_ORDER = (tenders.c.published_at.desc().nulls_last(), tenders.c.n.desc())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What to search for; what is None does not restrict. Days are South African days.
+
+    `q` are words as one types them into a web search: all must occur, "a phrase", `or`, `-not`; or an ocid.
+    `category` is a detailed or a main category; `buyer` a buyer's id, or its name in any case; `status` a lifecycle,
+    or a status in the source's words. `published_from` and `published_to` include their day; `closing_before` ends
+    where its day begins, `closing_after` begins where its day ends; `changed_since` includes its instant.
+    """
+
+    q: str | None = None
+    province: str | None = None
+    category: str | None = None
+    buyer: str | None = None
+    status: str | None = None
+    lifecycle: str | None = None
+    enrichment_status: str | None = None
+    organ_of_state_type: str | None = None
+    published_from: date | None = None
+    published_to: date | None = None
+    closing_before: date | None = None
+    closing_after: date | None = None
+    changed_since: datetime | None = None
+    published_only: bool = True
+
+    def given(self) -> dict[str, str]:
+        """The filters that restrict, as they stand in a URL."""
+        values = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name != "published_only"
+        }
+        return {
+            name: value.isoformat() if isinstance(value, date) else str(value)
+            for name, value in values.items()
+            if value not in (None, "")
+        }
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some tenders, and the cursor of the page that follows (None: this is the last)."""
+
+    tenders: list[dict[str, Any]]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many of the newest `COUNTED` tenders that fit have which value; `capped` when more fit."""
+
+    total: int
+    capped: bool
+    values: dict[str, list[tuple[str, int]]]
+
+
+def search(connection: sa.Connection, filters: Filters, *, limit: int, cursor: str | None = None) -> Page:
+    """The newest tenders that fit, or those behind the cursor, with their documents. Raises `CursorError`."""
+    rows, following = rows_of_page(connection, filters, limit=limit, cursor=cursor)
+    found = [as_json(row) for row in rows]
+    add_documents(connection, found)
+    return Page(found, following)
+
+
+def rows_of_page(
+    connection: sa.Connection, filters: Filters, *, limit: int, cursor: str | None = None
+) -> tuple[list[Row], str | None]:
+    """The rows of a page as Python has them, with `content_hash`, and the cursor of the next page."""
+    after = None if cursor is None else parse(cursor)
+    _plan_each_search(connection)
+    conditions = conditions_of(filters)
+    rows = _rows(connection, conditions, after, limit + 1)
+    if len(rows) <= limit and after is not None and after.published is not None:
+        rows += _rows(connection, conditions, Position.before_undated(), limit + 1 - len(rows))
+    if len(rows) <= limit:
+        return rows, None
+    last = rows[limit - 1]
+    return rows[:limit], str(Position(last.published_at, last.n))
+
+
+def counts(connection: sa.Connection, filters: Filters) -> Counts:
+    """How the tenders that fit are spread over provinces, categories, kinds of buyers and lifecycles."""
+    _plan_each_search(connection)
+    found = (
+        sa.select(*(tenders.c[name] for name in FACETS))
+        .where(*conditions_of(filters))
+        .order_by(*_ORDER)
+        .limit(COUNTED + 1)
+        .subquery("found")
+    )
+    columns = [found.c[name] for name in FACETS]
+    total = sa.func.grouping(*columns) == 2 ** len(columns) - 1
+    sets = sa.func.grouping_sets(*(sa.tuple_(column) for column in columns), sa.text("()"))
+    rows = connection.execute(
+        sa.select(
+            sa.func.count(), total, *(sa.func.grouping(column) == 0 for column in columns), *columns
+        ).group_by(sets)
+    ).all()
+    number = 0
+    values: dict[str, list[tuple[str, int]]] = {name: [] for name in FACETS}
+    for tenders_of, is_total, *rest in rows:
+        if is_total:
+            number = tenders_of
+        for name, grouped, value in zip(FACETS, rest[: len(FACETS)], rest[len(FACETS) :], strict=True):
+            if grouped and value is not None:
+                values[name].append((value, tenders_of))
+    for spread in values.values():
+        spread.sort(key=lambda item: (-item[1], item[0]))
+    return Counts(min(number, COUNTED), number > COUNTED, values)
+
+
+def stream(connection: sa.Connection, filters: Filters, *, batch: int = 500) -> Iterator[Row]:
+    """All tenders that fit, the newest first: one snapshot, `batch` rows in memory at a time.
+
+    A row has the values of `COLUMNS` as Python has them, `content_hash`, and `documents`, a list of objects.
+    """
+    of_file = tender_documents.c
+    pairs = [part for column in DOCUMENT_COLUMNS for part in (sa.literal(column.name), column)]
+    file = sa.func.jsonb_build_object(*pairs, type_=pg.JSONB)
+    documents = (
+        sa.select(
+            sa.func.coalesce(
+                sa.func.jsonb_agg(pg.aggregate_order_by(file, of_file.position), type_=pg.JSONB),
+                sa.text("'[]'::jsonb"),
+                type_=pg.JSONB,
+            )
+        )
+        .where(of_file.ocid == tenders.c.ocid)
+        .scalar_subquery()
+    )
+    _plan_each_search(connection)
+    statement = (
+        sa.select(*COLUMNS, tenders.c.content_hash, documents.label("documents"))
+        .where(*conditions_of(filters))
+        .order_by(*_ORDER)
+        .execution_options(stream_results=True, yield_per=batch)
+    )
+    with connection.execute(statement) as rows:
+        yield from cast("Iterable[Row]", rows)
+
+
+def has_category(connection: sa.Connection, name: str) -> bool:
+    """Whether any tender has this detailed category."""
+    return bool(
+        connection.execute(sa.select(sa.exists().where(tenders.c.detailed_category == name))).scalar_one()
+    )
+
+
+def conditions_of(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    """The filters as conditions on `tenders`."""
+    column = tenders.c
+    found: list[sa.ColumnElement[bool]] = []
+    if filters.published_only:
+        found.append(column.is_published)
+    if filters.q and filters.q.strip():
+        found.append(_matches(filters.q.strip()))
+    if filters.buyer:
+        name = filters.buyer.strip()
+        by_name = sa.func.lower(column.buyer_name) == sa.func.lower(name)
+        found.append(column.buyer_id == name if name.isdigit() else by_name)
+    if filters.category:
+        main = filters.category in MAIN_CATEGORIES
+        found.append((column.main_category if main else column.detailed_category) == filters.category)
+    if filters.status:
+        of_ours = filters.status in LIFECYCLES
+        found.append((column.lifecycle if of_ours else column.status) == filters.status)
+    for name in ("province", "lifecycle", "enrichment_status", "organ_of_state_type"):
+        value = getattr(filters, name)
+        if value:
+            found.append(column[name] == value)
+    found += [
+        bound
+        for bound in (
+            _from(column.published_at, filters.published_from),
+            _before(column.published_at, _next(filters.published_to)),
+            _before(column.closing_at, filters.closing_before),
+            _from(column.closing_at, _next(filters.closing_after)),
+        )
+        if bound is not None
+    ]
+    if filters.changed_since:
+        found.append(column.last_changed_at >= filters.changed_since)
+    return found
+
+
+def _rows(
+    connection: sa.Connection, conditions: Sequence[sa.ColumnElement[bool]], after: Position | None, most: int
+) -> list[Row]:
+    column = tenders.c
+    statement = sa.select(*COLUMNS, column.n, column.content_hash).where(*conditions)
+    if after is None:
+        statement = statement.order_by(*_ORDER)
+    elif after.published is None:
+        undated = (column.published_at.is_(None), column.n < after.n)
+        statement = statement.where(*undated).order_by(column.n.desc())
+    else:
+        # A comparison of rows is one condition on the index, wherever in it the page begins.
+        place = sa.tuple_(after.published, after.n, types=[column.published_at.type, column.n.type])
+        statement = statement.where(sa.tuple_(column.published_at, column.n) < place).order_by(*_ORDER)
+    return list(connection.execute(statement.limit(most)).all())
+
+
+def _matches(words: str) -> sa.ColumnElement[bool]:
+    if _OCID.fullmatch(words):
+        return tenders.c.ocid == words
+    query: sa.ColumnElement[Any] = sa.func.websearch_to_tsquery(
+        sa.literal_column("'english'::regconfig"), words
+    )
+    if not _NEGATION.search(words):
+        # Tender numbers are indexed as they are; with "not" in it, either reading would let through what the
+        # other one excludes.
+        as_is = sa.func.websearch_to_tsquery(sa.literal_column("'simple'::regconfig"), words)
+        query = query.op("||")(as_is)
+    return tenders.c.search.op("@@", return_type=sa.Boolean())(query)
+
+
+def _from(column: sa.ColumnElement[Any], day: date | None) -> sa.ColumnElement[bool] | None:
+    return None if day is None else column >= _midnight(day)
+
+
+def _before(column: sa.ColumnElement[Any], day: date | None) -> sa.ColumnElement[bool] | None:
+    return None if day is None else column < _midnight(day)
+
+
+def _next(day: date | None) -> date | None:
+    """The day after; the last day that there is has none, which restricts nothing that is stored."""
+    return None if day is None or day == date.max else day + timedelta(days=1)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=SOUTH_AFRICA)
+
+
+def _plan_each_search(connection: sa.Connection) -> None:
+    """Until the transaction's end, every statement is planned for its own values.
+
+    A plan for any words at all takes a common word for a rare one and sorts half of the table.
+    """
+    connection.execute(sa.text("SET LOCAL plan_cache_mode = force_custom_plan"))
