@@ -13,6 +13,7 @@ import orjson
 import psycopg
 
 from engine import durations, ids, signing, system_events, wire
+from engine.database import Closed
 from engine.outcomes import accept_of, retry_at, step_began, step_ran
 from engine.records import (
     COMPLETED,
@@ -48,6 +49,7 @@ class Driver:
         self.over = False
         self._poked = False
         self._leaving = False
+        self._ending = False
         self._width = 1
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,19 +77,28 @@ class Driver:
                 await self._advance()
                 if self._error is not None:
                     raise self._error
-        except psycopg.Error as error:
-            log.exception("engine: run %s cannot be recorded", self.state.run_id)
-            self.state.carried.clear()
-            await self._fail(wire.failure("NotRecorded", f"the database refused a result: {error}"))
-        finally:
-            self.over = True
+        except asyncio.CancelledError:
             for task in self._tasks:
                 task.cancel()
+            raise
+        except Closed:
+            raise
+        except Exception as error:
+            # Better an end that says why than a run that nobody drives and nobody may take.
+            log.exception("engine: run %s cannot go on", self.state.run_id)
+            self.state.carried.clear()
+            kind = "NotRecorded" if isinstance(error, psycopg.Error) else "EngineError"
+            await self._fail(wire.failure(kind, f"the engine could not go on with this run: {error}"))
+        finally:
+            self.over = True
 
     async def _advance(self) -> None:
         state, now = self.state, self.room.clock()
         if self._leaving and not self._tasks:
             self.over = True
+            return
+        if self._ending:
+            await self._wait(None, now)
             return
         if self._poked:
             self._poked = False
@@ -187,11 +198,11 @@ class Driver:
         else:
             pending.running = True
         async with self.room.calls:
-            if self.over:
+            if self.over or self._ending:
                 return
             started = self.room.clock()
             outcome = await self._call(pending)
-        if self.over:
+        if self.over or self._ending:
             return
         if pending is None:
             state.discovering = False
@@ -369,7 +380,7 @@ class Driver:
         record: FailedAttempt | None = None,
     ) -> None:
         state, now = self.state, self.room.clock()
-        self.over = True
+        self._ending = True
         apply = self._apply(verdict=Finish(status=status, output=output, ended_at=now))
         if record is not None:
             apply.failures.append(record)
@@ -387,7 +398,10 @@ class Driver:
             memo = wire.data_memo(output) if error is None else wire.error_memo(error)
             ended = DONE if error is None else STEP_FAILED
             apply.deliveries.append(Delivery(claimed.parent_run, claimed.parent_step, memo, ended, now))
-        await self._write(apply)
+        try:
+            await self._write(apply)
+        finally:
+            self.over = True
 
     def _route(self, accept: Accept, event: NewEvent, now: datetime) -> None:
         routed = route(self.room.registry, event, now, claim=self.room.try_claim)

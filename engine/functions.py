@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Literal, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -120,9 +121,15 @@ class Function:
 
     def step_url(self, step_id: str) -> str:
         """Where to call one step of the function."""
-        parts = urlsplit(self.url)
-        query = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k != "stepId"]
-        return urlunsplit(parts._replace(query=urlencode([*query, ("stepId", step_id)])))
+        return _url_head(self.url) + step_id
+
+
+@lru_cache(maxsize=4096)
+def _url_head(url: str) -> str:
+    """A function's URL up to the value of `stepId`."""
+    parts = urlsplit(url)
+    query = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k != "stepId"]
+    return urlunsplit(parts._replace(query=urlencode([*query, ("stepId", "")])))
 
 
 _KNOWN = frozenset(

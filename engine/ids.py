@@ -10,7 +10,7 @@ import time
 import uuid
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+_TRIPLES = [a + b + c for a in _ALPHABET for b in _ALPHABET for c in _ALPHABET]
 _NAMESPACE = uuid.UUID("6f3d8f0a-53a5-5c0e-9d58-2f4c1e7a9b10")
 _ENTROPY_BITS = 80
 _ENTROPY_BYTES = 10
@@ -21,8 +21,14 @@ ACCOUNT_ID = "00000000-0000-4000-a000-000000000000"
 
 
 def _encode(value: int) -> str:
-    """130 bits as 26 characters of Crockford's base 32, two characters at a time."""
-    return "".join(_PAIRS[(value >> shift) & 1023] for shift in range(120, -10, -10))
+    """130 bits as 26 characters of Crockford's base 32, three characters at a time."""
+    table, mask = _TRIPLES, 32767
+    high, low = value >> 75, value & ((1 << 75) - 1)
+    return (
+        f"{table[high >> 45][1:]}{table[(high >> 30) & mask]}{table[(high >> 15) & mask]}{table[high & mask]}"
+        f"{table[low >> 60]}{table[(low >> 45) & mask]}{table[(low >> 30) & mask]}{table[(low >> 15) & mask]}"
+        f"{table[low & mask]}"
+    )
 
 
 class _Monotonic:

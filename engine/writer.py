@@ -23,7 +23,7 @@ from engine.sql import accepting, applying, gating
 log = logging.getLogger(__name__)
 Phase = Literal["before", "after"]
 OnWrite = Callable[[str, Phase], None]
-MAX_ITEMS = 500
+MAX_ITEMS = 40
 _LONGEST_PAUSE = 1.0
 
 
