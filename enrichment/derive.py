@@ -24,7 +24,7 @@ from enrichment.tender_type import tender_type_of
 from enrichment.title import display_title
 from enrichment.value import stated_value
 from ocds.dates import SAST
-from ocds.release import Award, Release
+from ocds.release import AWARD_LARGE, AWARD_SMALL, Release
 
 _LEAST_VALUE = Decimal(1_000)  # less is a slip of the form, not what a public contract is worth
 _STATUSES = {"published": "active", "cancelled": "cancelled", "awarded": "complete", "closed": "complete"}
@@ -322,10 +322,9 @@ def _value(tender: Columns, release: Release | None) -> None:
 
 
 def _award(tender: Columns, release: Release | None, row: PortalRow | None) -> None:
-    award: Award | None = next(
-        (award for award in (release.awards if release else ()) if award.supplier_name or award.amount), None
-    )
-    portal = row.award if row else None
+    """The first award with a real supplier. An amount that cannot be meant is left out; each doubt is noted."""
+    award = next((award for award in (release.awards if release else ()) if award.supplier_name), None)
+    portal = row.award if row and row.award and row.award.supplier_name else None
     tender.first(
         "award_supplier",
         (award.supplier_name if award else None, "release", "awards.suppliers.name"),
@@ -333,6 +332,12 @@ def _award(tender: Columns, release: Release | None, row: PortalRow | None) -> N
     )
     tender.first(
         "award_amount",
-        (award.amount if award else None, "release", "awards.value.amount"),
-        (portal.amount if portal else None, "portal", "awards"),
+        (_believable(award.amount) if award else None, "release", "awards.value.amount"),
+        (_believable(portal.amount) if portal else None, "portal", "awards"),
     )
+    if award and award.caveats:
+        tender.provenance["award_supplier"]["caveat"] = "; ".join(award.caveats)
+
+
+def _believable(amount: Decimal | None) -> Decimal | None:
+    return amount if amount is not None and AWARD_SMALL <= amount <= AWARD_LARGE else None

@@ -77,7 +77,8 @@ _RULES = tuple(
             MUNICIPAL_ENTITY,
             rf"""\b{_verbose(_METRO_CITY)}\b.*\b{_verbose(_COMPANY_OF_A_METRO)}\b
             | city\ power
-            | \b(?:pikitup|centlec|erwat|joshco)\b | \b{_verbose(_DISTRICT_NAME)}\b.*\b(?:agency|enterprise|soc|pty|ltd)\b""",
+            | \b(?:pikitup|centlec|erwat|joshco)\b
+            | \b{_verbose(_DISTRICT_NAME)}\b.*\b(?:agency|enterprise|soc|pty|ltd)\b""",
         ),
         (
             METRO,

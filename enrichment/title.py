@@ -20,9 +20,11 @@ def display_title(description: str | None, number: str | None) -> str | None:
     Leading tender numbers and phrases that every tender shares are dropped, capitals become sentence case in
     which acronyms and names stay. A text that is too long ends with its first sentence, or at a word and "…".
     """
-    if not description:
-        return _cut(number) if number else None
-    text = subject_of(" ".join(description.split()), number)
+    number = " ".join(number.split()) if number else None
+    text = " ".join(description.split()) if description else ""
+    if not text.strip(EDGES):
+        return _cut(number) if number else text or None
+    text = subject_of(text, number)
     if len(text) > LONGEST:
         sentence = _SENTENCE_END.split(text, maxsplit=1)[0]
         if len(sentence) >= _SHORTEST_SENTENCE:

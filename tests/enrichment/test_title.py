@@ -1,0 +1,62 @@
+"""Titles that read well: no number in front, no standing phrases, sentence case with its acronyms and names."""
+
+from __future__ import annotations
+
+import pytest
+
+from enrichment.title import display_title
+from tests.enrichment.captures import rows
+
+
+@pytest.mark.parametrize(
+    ("description", "number", "title"),
+    [
+        (
+            "TBH 303/2022R: MULTI-SUPPLIER BID FOR THE SUPPLY AND DELIVERY OF FROZEN CHICKEN PRODUCTS",
+            "TBH 303/2022R",
+            "Multi-supplier bid for the supply and delivery of frozen chicken products",
+        ),
+        ("INSTALLATION OF CCTV AT SARS OFFICES IN KZN", "X1", "Installation of CCTV at SARS offices in KZN"),
+        ("REQUEST FOR BIDS FOR PROVISION OF GSM SERVICES", "2483S", "Provision of GSM services"),
+        ("RFP – ESTABLISHMENT OF A PANEL OF IT SPECIALISTS", "A/1", "Panel of IT specialists"),
+        (
+            "APPOINTMENT OF A SERVICE PROVIDER TO RENDER CLEANING SERVICES FOR A PERIOD OF 36 MONTHS AT POLOKWANE",
+            "Q",
+            "Cleaning services at Polokwane",
+        ),
+        ("Supply of merSETA branded items", None, "Supply of merSETA branded items"),
+        ("UPGRADING OF BOTRIVIER WATER WORKS PHASE 1 A", "ENG", "Upgrading of Botrivier water works Phase 1 A"),
+        ("CONSTRUCTION OF NEW CLIFFDALE SECONDARY SCHOOL", "Z", "Construction of new Cliffdale Secondary School"),
+        ("supply of paper", "RFQ 1", "Supply of paper"),
+        ("APPOINTMENT OF SERVICE PROVIDER TO SUPPLY AND DELIVER SEEDS", "R", "Supply and deliver seeds"),
+        (None, "RFQ 12/2022", "RFQ 12/2022"),
+        ("   ", "RFQ 12/2022", "RFQ 12/2022"),
+    ],
+)  # fmt: skip
+def test_a_title_is_what_a_person_would_call_it(
+    description: str | None, number: str | None, title: str
+) -> None:
+    assert display_title(description, number) == title
+
+
+def test_a_tender_that_says_nothing_has_no_title() -> None:
+    assert display_title(None, None) is None
+    assert display_title("", None) is None
+
+
+def test_every_captured_title_is_short_and_readable() -> None:
+    for row in rows():
+        title = display_title(row.description, row.tender_number)
+        assert title
+        assert len(title) <= 80
+        assert title == " ".join(title.split())
+        letters = [letter for letter in title if letter.isalpha()]
+        if len(title) > 40:
+            assert sum(map(str.isupper, letters)) / len(letters) < 0.7, title
+
+
+def test_a_long_text_ends_at_a_word() -> None:
+    title = display_title("Supply " + "and delivery of pipes " * 20, None)
+    assert title is not None
+    assert title.endswith("…")
+    assert title.removesuffix("…").split()[-1] in {"Supply", "delivery", "pipes"}

@@ -1,0 +1,60 @@
+"""A stated value of the contract, and none of the many other amounts in a tender's text."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from enrichment.value import StatedValue, stated_value
+
+
+@pytest.mark.parametrize(
+    ("text", "minimum", "maximum"),
+    [
+        ("The estimated project value is R 12 500 000.00 (incl VAT).", 12_500_000, 12_500_000),
+        ("Budget: R2.5 million", 2_500_000, 2_500_000),
+        ("estimated cost of R3,5 million", 3_500_000, 3_500_000),
+        ("Estimated value: R750 000.00", 750_000, 750_000),
+        ("total budget of R 1 250 000,00 over three years", 1_250_000, 1_250_000),
+        ("The contract is valued at R45m", 45_000_000, 45_000_000),
+        ("The budget for this project is limited to R1,200,000.00", None, 1_200_000),
+        ("Project budget not exceeding R500 000", None, 500_000),
+        ("FOR A PERIOD OF 12 MONTHS OR R1M (Million), WHICHEVER COMES FIRST AT KOEBERG", None, 1_000_000),
+        ("contract value between R10 million and R20 million", 10_000_000, 20_000_000),
+        ("value ranging from R2 to R3 million", 2_000_000, 3_000_000),
+    ],
+)
+def test_a_stated_value_a_ceiling_and_a_range(text: str, minimum: int | None, maximum: int) -> None:
+    assert stated_value(text) == StatedValue(None if minimum is None else Decimal(minimum), Decimal(maximum))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "No amount at all",
+        "A non-refundable fee of R500.00 is payable per document",
+        "DOCUMENT WILL BE SOLD AT A NON-REFUNDABLE DEPOSIT OF R700-00 CASH PER SET",
+        "Bank account 1452045259, branch code 145209, R50.00",
+        "80/20 preference point system for tenders with a rand value up to R50 million",
+        "The 90/10 system applies to bids with an estimated value above R50 000 000",
+        "annual turnover of R10 million",
+        "Public liability insurance with a minimum value of R5 million",
+        "CIDB grading 6CE, estimated to be R13 million",
+        "minimum contract value of R500 000 for similar projects",
+        "For all procurement expected to exceed R10 million (all taxes included)",
+        "Low Value New Household Connections (Below R3 000 000,00 per project)",
+        "hourly rate estimated at R1 500 per hour",
+        "30% of the value of the contract must be subcontracted",
+        "NATIONAL ROUTE R58 SECTION 5, estimated cost to be advised",
+        "EXTERNAL LOAN TO FINANCE THE CAPITAL BUDGET OF R80 000 000",
+        "Budget: R500",
+        "Budget: R2 million. Estimated value: R7 million",
+        "Tel: 012 406 1999, budget enquiries R Smith",
+        "performance guarantee to the value of R100 000",
+    ],
+)
+def test_fees_thresholds_insurances_and_the_like_are_no_value(text: str | None) -> None:
+    assert stated_value(text) is None
