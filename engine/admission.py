@@ -45,7 +45,9 @@ class Round:
 
 async def admit(engine: Engine) -> int:
     """Decide about the oldest open intents. Returns how many there were."""
-    done = await engine.database.run(lambda connection: _round(engine, connection))
+    if not await engine.database.run(admitting.any_open):
+        return 0
+    done = await engine.database.run(lambda connection: _round(engine, connection), "admit")
     engine.ended_elsewhere(done.ended)
     if done.poked or done.accept.runs:
         engine.after_write(Aftermath(poked=done.poked, ready=bool(done.accept.runs)))
@@ -61,6 +63,9 @@ async def _round(engine: Engine, connection: Connection) -> Round:
             await _match(engine, connection, intent, found, now)
             continue
         function = engine.registry.find(intent.function_id)
+        if function is None:
+            await engine.refresh_registry()
+            function = engine.registry.find(intent.function_id)
         if function is not None:
             await _decide(connection, function, intent, found, now)
     await _store(engine, connection, found, now)
@@ -90,7 +95,9 @@ async def ripen(engine: Engine) -> int:
         await _store(engine, connection, found, now)
         return found
 
-    done = await engine.database.run(work)
+    if not await engine.database.run(lambda c: admitting.any_ripe(c, engine.clock())):
+        return 0
+    done = await engine.database.run(work, "ripen")
     engine.ended_elsewhere(done.ended)
     if done.accept.runs:
         engine.after_write(Aftermath(ready=True))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from engine.backoff import BASE
-from engine.writer import OnWrite
+from engine.database import OnWrite
 
 
 @dataclass(frozen=True, kw_only=True)

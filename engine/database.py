@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, errors
@@ -16,6 +16,9 @@ from db.engine import psycopg_dsn
 log = logging.getLogger(__name__)
 Connection = AsyncConnection[tuple[Any, ...]]
 T = TypeVar("T")
+
+Phase = Literal["before", "after"]
+OnWrite = Callable[[str, Phase], None]
 
 # What a repetition of the same transaction can heal.
 TRANSIENT = (
@@ -35,7 +38,8 @@ class Closed(Exception):  # noqa: N818
 class Database:
     """A small pool of autocommit connections to one database."""
 
-    def __init__(self, url: str, *, size: int = 4) -> None:
+    def __init__(self, url: str, *, size: int = 4, on_write: OnWrite | None = None) -> None:
+        self._on_write = on_write
         self.dsn = psycopg_dsn(url)
         self._size = size
         self._idle: asyncio.LifoQueue[Connection | None] = asyncio.LifoQueue()
@@ -82,11 +86,23 @@ class Database:
                 broken = True
             self._idle.put_nowait(None if broken else found)
 
-    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def run(self, work: Callable[[Connection], Awaitable[T]], point: str | None = None) -> T:
         """Do the work in one transaction, from the start again when the server or a deadlock cut it short.
 
         The work must be one that may be repeated: its effects are in this transaction only, or idempotent.
+        Work that writes has a `point`, its name for whoever watches writes.
         """
+        self.watch(point, "before")
+        result = await self._repeat(work)
+        self.watch(point, "after")
+        return result
+
+    def watch(self, point: str | None, phase: Phase) -> None:
+        """Tell whoever watches that a durable write is about to be made, or has been committed."""
+        if point is not None and self._on_write is not None:
+            self._on_write(point, phase)
+
+    async def _repeat(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         pause = _FIRST_PAUSE
         while True:
             try:

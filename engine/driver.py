@@ -34,6 +34,8 @@ from engine.state import FAILED as STEP_FAILED
 from engine.transport import UnreachableError
 
 log = logging.getLogger(__name__)
+# What a call for one step may report of it.
+_ENDS = (wire.RUN, wire.FAILED, wire.ERROR)
 INVOKE_TIMED_OUT = {
     "name": "InngestInvokeTimeoutError",
     "message": "Timed out waiting for invoked function to complete",
@@ -274,7 +276,7 @@ class Driver:
                 continue
             known = state.pending.get(op.id)
             race = op.race or old_race or (known is not None and known.race)
-            if op.kind in (wire.RUN, wire.FAILED, wire.ERROR):
+            if op.kind in _ENDS:
                 fresh = True
                 if step_ran(state, apply, op, outcome, target, started, now, self.room.config.retry_base):
                     ended_race = bool(ended_race) or race
@@ -291,7 +293,7 @@ class Driver:
         if (
             target is not None
             and target.id in state.pending
-            and not any(o.id == target.id for o in outcome.ops)
+            and not any(op.id == target.id and op.kind in _ENDS for op in outcome.ops)
         ):
             missing = wire.failure("StepNotFound", f"the SDK did not run step {target.name!r} when asked to")
             await self._record_failure(missing, target, started)

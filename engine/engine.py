@@ -45,7 +45,7 @@ class Engine:
     ) -> None:
         self.config = config or EngineConfig()
         self.clock = clock
-        self.database = Database(dsn, size=self.config.connections)
+        self.database = Database(dsn, size=self.config.connections, on_write=self.config.on_write)
         self.registry = Registry()
         self._switch = Switch(Http(timeout=self.config.call_timeout, connections=self.config.max_calls))
         self.transport: Transport = self._switch
@@ -62,7 +62,6 @@ class Engine:
             lambda: self.lease.instance,
             clock,
             after=self.after_write,
-            on_write=self.config.on_write,
         )
         self.signals = Signals(self.database, lambda: self.owner, self._heard)
         self.timers = Timers(self)
@@ -239,11 +238,11 @@ class Engine:
     async def take_more(self, claimed: Claimed, wanted: int) -> int:
         """Further slots for steps that a run would execute at once; how many it got."""
         limits = self._limits_of(claimed)
-        return await self.database.run(lambda c: gating.take_more(c, claimed.run_id, limits, wanted))
+        return await self.database.run(lambda c: gating.take_more(c, claimed.run_id, limits, wanted), "slots")
 
     async def shrink(self, claimed: Claimed) -> None:
         """Give back all slots of a run but one."""
-        if await self.database.run(lambda c: gating.shrink(c, claimed.run_id, claimed.gates or ())):
+        if await self.database.run(lambda c: gating.shrink(c, claimed.run_id, claimed.gates or ()), "slots"):
             self._wake.set()
 
     def expect(self, at: datetime) -> None:
@@ -257,11 +256,15 @@ class Engine:
         while not self._stopping:
             self._wake.clear()
             self._next_due = None
-            full = await self._claim_round()
-            if full and self.try_claim():
-                self.unclaim()
+            try:
+                if await self._claim_round() and self.try_claim():
+                    self.unclaim()
+                    continue
+                due = await self.database.run(lambda c: queueing.next_due(c, self.clock()))
+            except psycopg.Error:
+                log.exception("engine: claiming failed; trying again")
+                await asyncio.sleep(self.config.poll_seconds)
                 continue
-            due = await self.database.run(lambda c: queueing.next_due(c, self.clock()))
             if due is not None and len(self.drivers) < self.config.max_runs:
                 self._next_due = min(due, self._next_due or due)
             await self._sleep_until(self._next_due)
@@ -286,14 +289,15 @@ class Engine:
         if room <= 0:
             return False
         now = self.clock()
-        claimed = await self.database.run(lambda c: queueing.claim(c, self.owner, now, room))
+        claimed = await self.database.run(lambda c: queueing.claim(c, self.owner, now, room), "claim")
         if claimed:
             await self._take_up(claimed)
         room -= len(claimed)
         if room <= 0:
             return True
         taken, due = await self.database.run(
-            lambda c: gating.claim(c, self.owner, now, room, limits=self._limits_of, turns=self._turn_of)
+            lambda c: gating.claim(c, self.owner, now, room, limits=self._limits_of, turns=self._turn_of),
+            "claim-gated",
         )
         if taken:
             await self._take_up(taken)
@@ -341,7 +345,7 @@ class Engine:
             await operations.cancel(self, removed)
         if aside:
             held, functions = [one.run_id for one in aside], [one.function_id for one in aside]
-            await self.database.run(lambda c: operating.hold(c, held, functions, self.owner))
+            await self.database.run(lambda c: operating.hold(c, held, functions, self.owner), "hold")
 
     def _holds(self, one: Claimed) -> bool:
         """Whether the run has to wait because its function is paused."""
@@ -430,7 +434,7 @@ class Engine:
         async def work(connection: Any) -> list[str] | None:
             return await instances.bury(connection, instance, proven_dead=proven)  # type: ignore[return-value]
 
-        runs = await self.database.run(work)
+        runs = await self.database.run(work, "takeover")
         if runs:
             log.warning("engine: took over %d runs of a process that died", len(runs))
             self._wake.set()
@@ -440,11 +444,10 @@ class Engine:
             self._loop.call_soon_threadsafe(self._start_afresh)
 
     def _start_afresh(self) -> None:
-        """Others hold our runs now: drop them here, and go on as a new instance."""
+        """Others hold our runs now: drop them here. New ones come to the new instance that the lease joined."""
         for driver in self.drivers.values():
             driver.abandon()
-        self.drivers.clear()
-        self.lease.renew_identity()
+        self._wake.set()
 
 
 def limits_of(function: Function | None, gates: list[str] | None) -> dict[str, int]:

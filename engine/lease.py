@@ -86,18 +86,10 @@ class Lease(threading.Thread):
         self._on_lost = on_lost
         self._ending = threading.Event()
         self._connection: psycopg.Connection[Any] | None = None
-        self._joined = False
 
     def join_in(self) -> None:
         """Sign on; called once before the thread starts. Raises `psycopg.OperationalError`."""
         instances.join(self._connect(), self.instance, identity(), self._seconds)
-        self._joined = True
-
-    def renew_identity(self) -> uuid.UUID:
-        """After a lost lease: a new instance, which holds nothing yet."""
-        self.instance = uuid.uuid4()
-        self._joined = False
-        return self.instance
 
     def _connect(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
@@ -109,20 +101,22 @@ class Lease(threading.Thread):
 
     def run(self) -> None:
         pause = min(self._seconds / BEATS_PER_LEASE, LONGEST_BEAT)
-        while not self._ending.wait(pause):
+        while not self._ending.is_set():
             try:
                 self._beat()
             except psycopg.Error as error:
                 log.warning("engine: the lease could not be renewed: %s", str(error).strip())
                 self._drop()
+            self._ending.wait(pause)
         self._drop()
 
     def _beat(self) -> None:
         connection = self._connect()
-        if not self._joined:
-            self.join_in()
-        elif not instances.beat(connection, self.instance):
+        if not instances.beat(connection, self.instance):
             log.error("engine: this process's lease ran out and its runs were taken over")
+            fresh = uuid.uuid4()
+            instances.join(connection, fresh, identity(), self._seconds)
+            self.instance = fresh
             self._on_lost()
             return
         others = instances.others(connection, self.instance)

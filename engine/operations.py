@@ -76,12 +76,7 @@ async def end_runs(
 async def cancel(engine: Engine, run_ids: Sequence[str]) -> list[str]:
     """Cancel runs. Returns those that had not ended; they are `Cancelled` from now on, whatever a step does."""
     now = engine.clock()
-    watch = engine.config.on_write
-    if watch:
-        watch("cancel", "before")
-    ended = await engine.database.run(lambda c: end_runs(engine, c, run_ids, now))
-    if watch:
-        watch("cancel", "after")
+    ended = await engine.database.run(lambda c: end_runs(engine, c, run_ids, now), "cancel")
     engine.ended_elsewhere(ended)
     return ended
 
@@ -133,7 +128,7 @@ async def rerun(engine: Engine, run_id: str, *, from_step: str | None = None, **
             await _keep_steps(connection, run_id, run.id, from_step, options, now)
         return run
 
-    run = await engine.database.run(work)
+    run = await engine.database.run(work, "rerun")
     engine.after_write(Aftermath(ready=True))
     return run.id
 
@@ -177,7 +172,7 @@ async def pause(engine: Engine, function: Function, runs: PausedRuns) -> list[st
         live = await operating.live_of(connection, [function.id])
         return await end_runs(engine, connection, live, now)
 
-    ended = await engine.database.run(work)
+    ended = await engine.database.run(work, "pause")
     engine.ended_elsewhere(ended)
     await engine.registry_changed()
     return ended
@@ -185,7 +180,7 @@ async def pause(engine: Engine, function: Function, runs: PausedRuns) -> list[st
 
 async def resume(engine: Engine, function: Function) -> None:
     """Let a paused function go on with everything that was held."""
-    await engine.database.run(lambda c: operating.resume(c, function.id))
+    await engine.database.run(lambda c: operating.resume(c, function.id), "resume")
     await engine.registry_changed()
     engine.after_write(Aftermath(ready=True))
 
@@ -198,7 +193,7 @@ async def cancel_matching(engine: Engine, request: dict[str, Any], run_ids: Sequ
     for start in range(0, len(run_ids), 200):
         ended += await cancel(engine, run_ids[start : start + 200])
     await engine.database.run(
-        lambda c: operating.note_cancellation(c, cancellation, request, len(ended), now)
+        lambda c: operating.note_cancellation(c, cancellation, request, len(ended), now), "cancellation"
     )
     return cancellation
 

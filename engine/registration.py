@@ -62,7 +62,8 @@ async def register(
     }  # fmt: skip
     plans = schedules(functions, now)
     modified, archived = await engine.database.run(
-        lambda c: registering.register(c, app=app, functions=functions, schedules=plans, now=now)
+        lambda c: registering.register(c, app=app, functions=functions, schedules=plans, now=now),
+        "register",
     )
     return RegistrationResult(
         app_id=str(app["id"]), sync_id=str(uuid.uuid4()), modified=modified, archived=archived

@@ -79,7 +79,7 @@ class Timers:
         while await admission.ripen(engine):
             pass
         await self._end_overdue(now)
-        if await engine.database.run(lambda c: gating.wake_limits(c, now)):
+        if await engine.database.run(lambda c: gating.wake_limits(c, now), "turns"):
             engine.after_write(Aftermath(ready=True))
         await self._fire_schedules(now)
         if self._sweep_at is None or now >= self._sweep_at:
@@ -96,7 +96,7 @@ class Timers:
             orphans = await instances.adopt_orphans(connection)
             return await gating.sweep(connection) or bool(orphans)
 
-        if await engine.database.run(work):
+        if await engine.database.run(work, "sweep"):
             engine.after_write(Aftermath(ready=True))
         engine.admit_soon()
 
@@ -108,7 +108,9 @@ class Timers:
             found = await queueing.overdue(connection, now)
             return await operations.end_runs(engine, connection, [run_id for run_id, _ in found], now)
 
-        ended = await engine.database.run(work)
+        if not await engine.database.run(lambda c: queueing.overdue(c, now)):
+            return
+        ended = await engine.database.run(work, "deadline")
         if ended:
             engine.ended_elsewhere(ended)
 
@@ -133,12 +135,9 @@ class Timers:
                 await accepting.accept(connection, engine.owner, [accept], now)
             return accept
 
-        watch = engine.config.on_write
-        if watch:
-            watch("cron", "before")
-        accept = await engine.database.run(work)
-        if watch:
-            watch("cron", "after")
+        if not await engine.database.run(lambda c: scheduling.any_due(c, now)):
+            return
+        accept = await engine.database.run(work, "cron")
         if accept.events:
             engine.after_write(Aftermath(ready=True, intents=bool(accept.intents)))
 
@@ -169,17 +168,17 @@ async def clear(engine: Engine, now: datetime) -> int:
     config, total = engine.config, 0
     while True:
         count = await engine.database.run(
-            lambda c: operating.clear_runs(c, now - config.keep_runs, CLEAR_AT_ONCE)
+            lambda c: operating.clear_runs(c, now - config.keep_runs, CLEAR_AT_ONCE), "clear"
         )
         total += count
         if count < CLEAR_AT_ONCE:
             break
     while (
         await engine.database.run(
-            lambda c: operating.clear_events(c, now - config.keep_events, CLEAR_AT_ONCE)
+            lambda c: operating.clear_events(c, now - config.keep_events, CLEAR_AT_ONCE), "clear"
         )
         >= CLEAR_AT_ONCE
     ):
         pass
-    await engine.database.run(lambda c: operating.clear_rest(c, now))
+    await engine.database.run(lambda c: operating.clear_rest(c, now), "clear")
     return total

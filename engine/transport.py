@@ -113,7 +113,10 @@ class Http:
     def __init__(self, *, timeout: float, connections: int) -> None:
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout, connect=10.0, pool=None),
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            # shorter than servers keep idle connections, so that none closes as it is used
+            limits=httpx.Limits(
+                max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=2.0
+            ),
             follow_redirects=False,
             trust_env=False,
         )

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 import psycopg
 
@@ -21,8 +20,6 @@ from engine.records import Accept, Applied, Apply, Finish, Park
 from engine.sql import accepting, applying, gating
 
 log = logging.getLogger(__name__)
-Phase = Literal["before", "after"]
-OnWrite = Callable[[str, Phase], None]
 MAX_ITEMS = 40
 _LONGEST_PAUSE = 1.0
 
@@ -53,13 +50,11 @@ class Writer:
         clock: Callable[[], datetime],
         *,
         after: Callable[[Aftermath], None],
-        on_write: OnWrite | None = None,
     ) -> None:
         self._database = database
         self._owner = owner
         self._clock = clock
         self._after = after
-        self._on_write = on_write
         self._waiting: list[_Item] = []
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
@@ -143,13 +138,13 @@ class Writer:
 
     async def _transact(self, works: list[Apply | Accept]) -> tuple[list[Applied], Aftermath]:
         if self._connection is None or self._connection.closed:
-            self._connection = await self._database.connect()
+            reach = self._database.connect_once if self._closing else self._database.connect
+            self._connection = await reach()
         connection = self._connection
         applies = [work for work in works if isinstance(work, Apply)]
         accepts = [work for work in works if isinstance(work, Accept)]
         point = _point(applies, accepts)
-        if self._on_write:
-            self._on_write(point, "before")
+        self._database.watch(point, "before")
         aftermath = Aftermath()
         if applies and not accepts and not any(applying.needs_transaction(item) for item in applies):
             held = await applying.apply(connection, self._owner(), applies)
@@ -158,8 +153,7 @@ class Writer:
             async with connection.transaction():
                 held = await applying.apply(connection, self._owner(), applies) if applies else {}
                 created = await self._follow(connection, applies, accepts, held, aftermath)
-        if self._on_write:
-            self._on_write(point, "after")
+        self._database.watch(point, "after")
         results = [
             Applied(held=work.run_id in held, pokes=held.get(work.run_id, 0), created=created)
             if isinstance(work, Apply)

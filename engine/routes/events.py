@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.parser
 import email.policy
 from collections.abc import Iterator
+from email.errors import MessageError
 from typing import Any
 
 import orjson
@@ -49,7 +50,10 @@ def _read(body: bytes, content_type: str) -> list[Any]:
     if kind == "application/x-www-form-urlencoded":
         return [form_object(body)]
     if kind == "multipart/form-data":
-        return [_multipart(body, content_type)]
+        try:
+            return [_multipart(body, content_type)]
+        except (MessageError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise BadEventError(f"the form cannot be read: {error}") from None
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:

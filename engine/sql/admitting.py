@@ -98,6 +98,18 @@ RETURNING g.key, g.function_id, g.event_ids, g.run_at, g.deadline
 _NEXT_RIPE = "SELECT min(run_at) FROM engine.gathered"
 
 
+async def any_open(connection: Connection) -> bool:
+    """Whether there is anything to decide."""
+    cursor = await connection.execute("SELECT FROM engine.intents LIMIT 1")
+    return await cursor.fetchone() is not None
+
+
+async def any_ripe(connection: Connection, now: datetime) -> bool:
+    """Whether anything gathered has waited long enough."""
+    cursor = await connection.execute("SELECT FROM engine.gathered WHERE run_at <= %s LIMIT 1", [now])
+    return await cursor.fetchone() is not None
+
+
 async def take(connection: Connection, limit: int) -> list[OpenIntent]:
     """Take undecided intents out, oldest first; they are gone when the transaction commits."""
     async with connection.cursor(row_factory=class_row(OpenIntent)) as cursor:

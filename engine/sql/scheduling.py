@@ -38,6 +38,12 @@ async def due(connection: Connection, now: datetime) -> list[Due]:
         return await cursor.fetchall()
 
 
+async def any_due(connection: Connection, now: datetime) -> bool:
+    """Whether any schedule's time has come."""
+    cursor = await connection.execute("SELECT FROM engine.schedules WHERE next_at <= %s LIMIT 1", [now])
+    return await cursor.fetchone() is not None
+
+
 async def advance(
     connection: Connection,
     one: Due,
