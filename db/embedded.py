@@ -165,7 +165,7 @@ class Lease:
             _log.warning("the embedded PostgreSQL's supervisor has ended; starting another")
             try:
                 connection, _ = self._server.join(timeout=60.0)
-            except EmbeddedPostgresError:
+            except (EmbeddedPostgresError, OSError):
                 _log.exception("the embedded PostgreSQL is gone")
                 if self._released.wait(5.0):
                     return
