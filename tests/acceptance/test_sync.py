@@ -63,9 +63,7 @@ def test_a_sync_in_the_documented_mood_loses_nothing_and_a_second_one_changes_no
             )
         }
         documents = dict(
-            connection.execute(sa.text("SELECT ocid, count(*) FROM tender_documents GROUP BY ocid"))
-            .tuples()
-            .all()
+            connection.execute(sa.text("SELECT ocid, count(*) FROM tender_documents GROUP BY ocid")).all()
         )
     engine.dispose()
     missing = [number for number in rows if f"ocds-9t57fa-{number}" not in saved]
