@@ -47,6 +47,10 @@ _DESCRIPTION = (
     r"(?:bid|tender|project|contract|quotation)?\s*(?:description|title|name|scope)\s*"
     r"(?:of\s+(?:the\s+)?(?:bid|tender|services?|works?|project))?\s*[:;–—-]+\s*"
 )
+_AGAIN = (  # "Re-advertisement: …"
+    r"(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)"
+    r"(?:\s*[:;–—-]+\s*|\s+(?=(?:the|provision|supply|appointment|request|procurement)\b))"
+)
 _APPOINTMENT = (  # "Appointment of a suitably qualified service provider to provide …", "… of a panel of …"
     rf"(?:the\s+)?(?:appointment|appoint|procurement|engagement|sourcing)\s+(?:of\s+)?"
     rf"(?:an?\s+|the\s+|one\s+|\w+\s+\(\d+\)\s+)?{_QUALITIES}(?:panel\s+of\s+)?{_QUALITIES}{_WHO}"
@@ -61,12 +65,12 @@ _OPENINGS = tuple(
         r"(?:tender|bid|quotation)\s+invitation\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:quotations?|proposals?|bids?|tenders?|contract)\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:RFQ|RFP|RFB|RFT|RFI|EOI)\s*(?:[:;–—-]+\s*|\bfor\b\s+(?:the\s+)?)",
-        r"(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)\s*[:;–—-]+\s*",
+        _AGAIN,
         _DESCRIPTION,
         _APPOINTMENT,
         r"(?:the\s+)?(?:appointment|establishment)\s+of\s+(?:an?\s+|the\s+)?(?=panel\b)",
         r"(?:the\s+)?provision\s+(?:of|for)\s+(?:the\s+)?(?=(?:supply|provision|rendering)\b)",
-        r"for\s*(?:the)?\s*:\s*",
+        r"for\s*(?:the)?\s*(?::\s*|\s(?=\w))",
         r"(?:the|an?)\s+(?=\w)",
     )
 )

@@ -11,13 +11,14 @@ _URL = re.compile(r"https?://[^\s<>\"'\]\[|]+", re.IGNORECASE)
 _CLOSING = ".,;:!?)"
 _COMPLETE = re.compile(
     r"""https?://(?:
-        (?:[\w-]+\.)?zoom\.us/(?:j|my|s|w|meeting/register|webinar/register)/[\w.-]+(?:\?\S*)?
+        (?:[\w-]+\.)?zoom\.us/(?:j|s|w)/\d{9,11}(?:\?\S*)?
+      | (?:[\w-]+\.)?zoom\.us/(?:my|meeting/register)/[\w.-]{4,}(?:\?\S*)?
       | (?:[\w-]+\.)?zoom\.us/webinar/register/[\w-]+
       | teams\.microsoft\.com/l/meetup-join/\S*?thread\S*?context=\S*(?:%7d|\})
       | teams\.(?:microsoft|live)\.com/meet/\d{6,}\S*
       | meet\.google\.com/(?:[a-z]{3}-[a-z]{4}-[a-z]{3}|lookup/\w+)(?:\?\S*)?
       | (?:[\w-]+\.)?webex\.com/\S+
-      | meet\.[\w-]+\.(?:gov|co|org|ac)\.za/[\w.-]+/\w+(?:\?\S*)?
+      | meet\.[\w-]+\.(?:gov|co|org|ac)\.za/[\w.-]+/\w{6,12}(?:\?\S*)?
       | meet\.lync\.com/\S+/\w+
       | (?:www\.)?gotomeet(?:ing)?\.(?:com|me)/\S+
       | events\.teams\.microsoft\.com/event/\S+
@@ -41,6 +42,10 @@ _PASSCODE = re.compile(
     r"\b(?:pass\s?code|password|passwd|pass\s?word)(?:\s+is)?\s*[:=–-]?\s*([A-Za-z0-9@#$!%&*+?_-]{4,12})(?=[\s.,;)]|$)",
     re.IGNORECASE,
 )
+_ID_IN_LINK = re.compile(
+    r"zoom\.us/[jsw]/(\d{9,11})|teams\.(?:microsoft|live)\.com/meet/(\d{9,15})", re.IGNORECASE
+)
+_CODE_IN_LINK = re.compile(r"/meet/\d+\?p=(\w{4,40})")
 _NOT_DIGIT = re.compile(r"\D")
 
 
@@ -73,7 +78,13 @@ def meeting_of(venue: str | None, other_text: str | None) -> Meeting:
             if text is venue and code and code.end() == len(text) >= _VENUE_CUT:
                 passcode = None
             return Meeting(link, digits, passcode)
-    return Meeting(link, None, None) if link else NOWHERE
+    return _by_link(link) if link else NOWHERE
+
+
+def _by_link(link: str) -> Meeting:
+    """The id that Zoom and newer Teams links carry, and Teams' passcode; a Zoom link's is encrypted."""
+    number, code = _ID_IN_LINK.search(link), _CODE_IN_LINK.search(link)
+    return Meeting(link, (number[1] or number[2]) if number else None, code[1] if code else None)
 
 
 def _link(text: str | None, *, is_venue: bool) -> str | None:

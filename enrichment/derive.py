@@ -16,7 +16,8 @@ from enrichment.contact import email_of, telephone_of
 from enrichment.documents import Document, merge_documents
 from enrichment.lifecycle import lifecycle_of
 from enrichment.organ import buyer_id_of, organ_of
-from enrichment.place import address_of, place_of
+from enrichment.organ_types import DISTRICT, LEGISLATURE, LOCAL, METRO, PROVINCIAL_DEPARTMENT
+from enrichment.place import address_of, place_of, province_of_buyer
 from enrichment.province import province_of
 from enrichment.rows import PortalRow
 from enrichment.slug import slug_of
@@ -27,6 +28,7 @@ from ocds.dates import SAST
 from ocds.release import AWARD_LARGE, AWARD_SMALL, Release
 
 _LEAST_VALUE = Decimal(1_000)  # less is a slip of the form, not what a public contract is worth
+_OF_ONE_PROVINCE = frozenset({PROVINCIAL_DEPARTMENT, LEGISLATURE, METRO, DISTRICT, LOCAL})
 _STATUSES = {"published": "active", "cancelled": "cancelled", "awarded": "complete", "closed": "complete"}
 
 
@@ -207,6 +209,8 @@ def _classify(tender: Columns, release: Release | None, row: PortalRow | None) -
 
 
 def _locate(tender: Columns, release: Release | None, row: PortalRow | None) -> None:
+    kind, buyer_name = tender.columns["organ_of_state_type"], tender.columns["buyer_name"]
+    is_local = bool(buyer_name) and kind in _OF_ONE_PROVINCE
     province = tender.first(
         "province",
         (
@@ -215,6 +219,7 @@ def _locate(tender: Columns, release: Release | None, row: PortalRow | None) -> 
             "tender.province",
         ),
         (province_of(row.province) if row and row.province else None, "portal", "province"),
+        (province_of_buyer(buyer_name) if is_local else None, "derived", "buyer_name"),
     )
     released = address_of(release.delivery_location) if release and release.delivery_location else None
     address = tender.first(
@@ -223,8 +228,8 @@ def _locate(tender: Columns, release: Release | None, row: PortalRow | None) -> 
         (address_of(row.delivery) if row and row.delivery else None, "portal", "delivery"),
     )
     parts = (row.street, row.suburb, row.town) if row and row.town else None
-    buyer = tender.columns["buyer_name"] if tender.columns["municipality_type"] else None
-    place = place_of(parts, address, province, buyer)
+    municipality = buyer_name if tender.columns["municipality_type"] else None
+    place = place_of(parts, address, province, municipality)
     tender.first(
         "city",
         (place.city if parts else None, "portal", "town"),

@@ -64,10 +64,12 @@ def gazetteer() -> Gazetteer:
 
 
 def _add(places: Gazetteer, province: str, district: str, municipality: str, towns: str) -> None:
+    district, *other_names = (name.strip() for name in district.split(" = "))
     names = [name.strip() for name in municipality.split(" = ")]
     for name in names:
         _put(places.municipalities, name, Municipality(names[0], district, province))
-    _put(places.municipalities, district, Municipality(district, district, province))
+    for name in (district, *other_names):
+        _put(places.municipalities, name, Municipality(district, district, province))
     for match in _TOWN.finditer(towns):
         place = ""
         for shown in match["names"].split(" ~ "):

@@ -63,6 +63,20 @@ def place_of(
     return NOWHERE
 
 
+@lru_cache(maxsize=4096)
+def province_of_buyer(name: str) -> str | None:
+    """The province that the name of a provincial department, a legislature or a municipality begins with or lies in."""
+    words = key(name).split()
+    openings = (" ".join(words[:length]) for length in range(min(3, len(words)), 0, -1))
+    named = next(filter(None, map(province_of, openings)), None)
+    if named:
+        return None if named == NATIONAL else named
+    entries = gazetteer().municipalities
+    plain = " ".join(words)
+    found = entries.get(plain) or entries.get(" ".join(_MUNICIPAL.sub(" ", plain).split()), [])
+    return found[0].province if len({entry.province for entry in found}) == 1 else None
+
+
 @lru_cache(maxsize=16384)
 def address_of(text: str) -> str | None:
     """The address, or None where each of its parts is a placeholder ("N/A - N/A - N/A - 0000")."""

@@ -1,7 +1,7 @@
 """The nine provinces and "National", as the portal's filter names them."""
 
 import re
-from functools import cache
+from functools import lru_cache
 
 NATIONAL = "National"
 PROVINCES = (
@@ -40,7 +40,7 @@ _BY_KEY = {_LETTERS.sub("", name.lower()): name for name in PROVINCES} | {
 }
 
 
-@cache
+@lru_cache(maxsize=16384)
 def province_of(text: str) -> str | None:
     """The province that a source's own province field names, whatever its case and dashes; None when unknown."""
     key = _LETTERS.sub("", text.lower())

@@ -105,7 +105,9 @@ def _core(core: str) -> str:
     known = _known(lowered)
     if known is not None:
         return known
-    if any(map(str.isdigit, core)) or _ROMAN.fullmatch(core):
+    if any(map(str.isdigit, core)):
+        return "-".join(_core(part) if part.isalpha() and len(part) > 4 else part for part in core.split("-"))
+    if _ROMAN.fullmatch(core):
         return core
     if _JOINTS.search(core):
         return "".join(part if part in "-&." else _core(part) for part in _JOINTS.split(core) if part)

@@ -41,6 +41,7 @@ def test_a_short_link_counts_where_it_is_the_venue() -> None:
         "https://teams.microsoft.com/l/meetup- join/19:meeting_ZjgxNTBjYjgtMjZjNi00NDYz",
         ("Online " * 9 + "https://zoom.us/j/99824824821?pwd=" + "K" * 40)[:100],
         "https://www.nra.co.za/sanral-tenders/status?region_id=national",
+        "https://meet.capetown.gov.za/some.body/K J79YBBC",
         "Municipal Offices, Board Room",
         "Link on the tender document",
     ],
@@ -66,3 +67,12 @@ def test_meeting_id_and_passcode_are_read(text: str, number: str, passcode: str 
 
 def test_numbers_that_are_no_meeting_are_left_alone() -> None:
     assert meeting_of("Room 352, 905 Main Road, tel 012 406 1999", "Password: secret1") == NOWHERE
+
+
+def test_links_carry_their_meetings_id() -> None:
+    zoom, teams = (
+        "https://zoom.us/j/99824824821?pwd=K1Vl",
+        "https://teams.microsoft.com/meet/35290572626?p=tLKure",
+    )
+    assert meeting_of(zoom, None) == Meeting(zoom, "99824824821", None)
+    assert meeting_of(teams, None) == Meeting(teams, "35290572626", "tLKure")
