@@ -82,7 +82,8 @@ def settle(
     now: datetime,
 ) -> int:
     """End a look at a bucket: what was staged becomes current, its tenders are expected, and those whose row
-    changed are to be fetched again. With `accepted`, rows that were not shown are marked gone. Returns how many rows changed.
+    changed are to be fetched again. With `accepted`, rows that were not shown are marked gone. Returns how many
+    rows changed.
     """
     given = {"job_id": job_id, "bucket": bucket, "now": now}
     changed = conn.execute(_UPSERT, given).rowcount

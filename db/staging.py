@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -159,20 +159,11 @@ def discard(conn: sa.Connection, job_id: str) -> None:
 
 def discard_of_ended_jobs(conn: sa.Connection, *, before: datetime) -> int:
     """Remove what jobs that ended before this instant left behind; how many rows."""
-    ended = "SELECT id FROM jobs WHERE finished_at < :before"
-    return sum(
-        conn.execute(
-            sa.text(f"DELETE FROM {table} WHERE job_id IN ({ended})"),
-            {"before": before},  # noqa: S608
-        ).rowcount
-        for table in _JOB_TABLES
-    )
-
-
-def batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """Consecutive parts of at most `size`."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+    gone = 0
+    for table in _JOB_TABLES:
+        delete = f"DELETE FROM {table} WHERE job_id IN (SELECT id FROM jobs WHERE finished_at < :before)"  # noqa: S608
+        gone += conn.execute(sa.text(delete), {"before": before}).rowcount
+    return gone
 
 
 def _source(row: sa.Row[Any]) -> Source:

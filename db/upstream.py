@@ -29,11 +29,19 @@ class Turn:
 
 
 def take_turn(
-    conn: sa.Connection, host: str, *, holder: str, spacing: float, lease: float, background: bool
+    conn: sa.Connection,
+    host: str,
+    *,
+    holder: str,
+    spacing: float,
+    pause: float,
+    lease: float,
+    background: bool,
 ) -> Turn:
     """Take the host's token, or learn how long to wait for it.
 
-    A routine question that waits makes background ones wait behind it. The token of a holder who died comes
+    Starts lie `spacing` seconds apart; a host that answers errors gets up to fifteen `pause`s on top. A
+    routine question that waits makes background ones wait behind it. The token of a holder who died comes
     back after `lease` seconds. A shut host whose rest is over gives one token: its answer decides.
     """
     conn.execute(
@@ -47,7 +55,7 @@ def take_turn(
         if not background:
             conn.execute(_RESERVE, {"host": host, "seconds": wait + 1.0})
         return Turn(granted=False, seconds=wait)
-    conn.execute(_TAKE, {"host": host, "holder": holder, "spacing": spacing, "lease": lease})
+    conn.execute(_TAKE, {"host": host, "holder": holder, "spacing": spacing, "pause": pause, "lease": lease})
     return Turn(granted=True)
 
 
@@ -127,7 +135,7 @@ _TAKE = sa.text(
         lease_holder = :holder,
         lease_until = clock_timestamp() + CAST(:lease AS float8) * interval '1 second',
         next_free_at = clock_timestamp()
-            + (CAST(:spacing AS float8) * slowdown + 0.1 * (slowdown - 1)) * interval '1 second'
+            + (CAST(:spacing AS float8) + CAST(:pause AS float8) * (slowdown - 1)) * interval '1 second'
     WHERE host = :host
     """
 )

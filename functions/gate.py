@@ -33,9 +33,9 @@ def background() -> Iterator[None]:
 class PostgresGate:
     """An `ocds.gate.Gate` over all processes that share a database: one request per host at a time.
 
-    `spacing` is the least time between the starts of two requests, in seconds; a host that answers errors is asked
-    more slowly. `lease` must be longer than any request takes. `rest` is how long a host is first left in peace.
-    No connection is held while a request waits or runs.
+    `spacing` is the least time between the starts of two requests, in seconds; a host that answers errors is
+    asked more slowly, by up to fifteen `pause`s. `lease` must be longer than any request takes. `rest` is how
+    long a host is first left in peace. No connection is held while a request waits or runs.
     """
 
     def __init__(
@@ -43,15 +43,17 @@ class PostgresGate:
         engine: sa.Engine,
         *,
         spacing: float = 0.0,
+        pause: float = 0.2,
         lease: float = 180.0,
         rest: float = 30.0,
-        pause: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._engine = engine
         self._spacing = spacing
         self._lease = lease
         self._rest = rest
         self._pause = pause
+        self._sleep = sleep
         self._holder = str(ULID())
 
     def enter(self, host: str) -> None:
@@ -63,6 +65,7 @@ class PostgresGate:
                     host,
                     holder=self._holder,
                     spacing=self._spacing,
+                    pause=self._pause,
                     lease=self._lease,
                     background=_background.get(),
                 )
@@ -75,7 +78,7 @@ class PostgresGate:
                     url=f"https://{host}/",
                     retry_after=turn.seconds,
                 )
-            self._pause(turn.seconds)
+            self._sleep(turn.seconds)
 
     def leave(self, host: str, *, ok: bool, seconds: float, status: int | None) -> None:
         """Give the token back and note how the host answered."""

@@ -1,4 +1,4 @@
-"""history-backfill: fetch a range of identifiers, or everything that is still awaited, one polite batch after the other.
+"""history-backfill: fetch a range of identifiers, or everything that is awaited, one polite batch after the other.
 
 A long history goes on in another run, under the same job, before any engine's limits are near. Where it stands is
 known at every moment, so that it can be paused, stopped and taken up again.

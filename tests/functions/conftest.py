@@ -110,13 +110,14 @@ def make_world(database_url: str) -> Iterator[Callable[..., World]]:
         def make(*, limits: Limits | None = None, url: str | None = None, **replay: Any) -> World:
             clock = replay.pop("clock", None) or Clock()
             replay.setdefault("time_scale", 0.0)
+            timeout = replay.pop("timeout", 2.0)
             stand_in = make_app(ReplayConfig(clock=lambda: clock.now, **replay))
             base = stack.enter_context(_served(stand_in))
             engine = make_engine(url or database_url)
             stack.callback(engine.dispose)
-            gate = PostgresGate(engine, rest=0.05)
-            ocds = OcdsClient(base, gate=gate, timeout=2)
-            portal = PortalClient(base, gate=gate, delay_ms=0, timeout=5)
+            gate = PostgresGate(engine, pause=0.0, rest=0.01)
+            ocds = OcdsClient(base, gate=gate, timeout=timeout)
+            portal = PortalClient(base, gate=gate, delay_ms=0, timeout=2 * timeout)
             stack.callback(ocds.close)
             stack.callback(portal.close)
             resources = Resources(

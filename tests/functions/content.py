@@ -36,13 +36,9 @@ def content(world: World) -> dict[str, Any]:
 
 def unlike_served(world: World) -> list[str]:
     """The published tenders whose held release differs from what the stand-in serves."""
-    held = {
-        ocid: body
-        for ocid, body in world.rows(
-            "SELECT r.ocid, r.body FROM releases r JOIN tender_ids i"
-            " ON i.ocid = r.ocid AND i.release_hash = r.content_hash"
-        )
-    }
-    return [
-        each["ocid"] for each in world.stand_in.truth() if held.get(each["ocid"]) != each["release"]
-    ]
+    query = (
+        "SELECT r.ocid, r.body FROM releases r JOIN tender_ids i"
+        " ON i.ocid = r.ocid AND i.release_hash = r.content_hash"
+    )
+    held = dict(world.rows(query))  # type: ignore[arg-type]
+    return [each["ocid"] for each in world.stand_in.truth() if held.get(each["ocid"]) != each["release"]]

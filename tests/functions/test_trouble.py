@@ -100,9 +100,10 @@ def test_without_the_portal_a_sync_is_partial_and_its_return_heals_all(make_worl
     assert job.note is not None
     assert "the portal was not read" in job.note
     assert world.scalar("SELECT count(*) FROM tenders WHERE enrichment_status = 'pending'") > 0
-    assert world.scalar("SELECT value FROM sync_state WHERE key = 'cursor'") != (
-        world.clock.now.date() - timedelta(days=1)
-    ).isoformat()
+    assert (
+        world.scalar("SELECT value FROM sync_state WHERE key = 'cursor'")
+        != (world.clock.now.date() - timedelta(days=1)).isoformat()
+    )
 
     world.stand_in.orders.clear()
     world.clock.forward(minutes=30)
