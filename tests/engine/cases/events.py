@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import inngest
@@ -201,9 +202,7 @@ async def an_idempotency_expression_starts_one_run_per_key(trial: Trial) -> None
 
 
 @case
-async def five_hundred_sends_at_once_are_all_taken(trial: Trial) -> None:
-    import asyncio
-
+async def three_hundred_sends_at_once_are_all_taken(trial: Trial) -> None:
     @trial.function()
     async def flood(ctx: Any) -> None:
         return None

@@ -114,7 +114,9 @@ async def groups_of_sequences_race_when_asked_to(trial: Trial) -> None:
     gate.open()
     assert (await trial.ended(run["run_id"]))["output"] == ["left", "right"]
     assert order == ["a1", "a2", "b1", "b2"]
-    assert len(calls) == 9, "one plan, four targeted calls, a discovery after each"
+    assert len(calls) in {8, 9}, (
+        "one plan, four targeted calls, a discovery after each; two ends at once share one"
+    )
 
 
 @case
