@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from app.settings import Settings
 from app.source import Source
 from enrichment.client import PortalClient
+from functions.gate import PostgresGate
 from functions.resources import Limits, Resources
 from ocds.client import OcdsClient
 
@@ -22,8 +23,10 @@ def resources(
     """Clients of the chosen source, the pool, the limits; the clients are closed at the end."""
     # The stand-in is ours and needs no politeness.
     delay = settings.rate_limit_delay_ms if source.kind == "live" else 0
-    ocds = OcdsClient(source.ocds_url)
-    portal = PortalClient(source.portal_url, delay_ms=delay)
+    pause = 0.2 if source.kind == "live" else 0.0
+    ocds = OcdsClient(source.ocds_url, gate=PostgresGate(engine, pause=pause))
+    spaced = PostgresGate(engine, spacing=delay / 1000, pause=pause)
+    portal = PortalClient(source.portal_url, delay_ms=delay, gate=spaced)
     try:
         yield Resources(
             engine=engine,
