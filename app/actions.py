@@ -40,6 +40,14 @@ class ActionRefusedError(Exception):
 
 
 @dataclass(frozen=True)
+class Sent:
+    """An event that was taken. `id` is what functions and the job log know it by; `internal` the engine's own."""
+
+    id: str
+    internal: str
+
+
+@dataclass(frozen=True)
 class By:
     """Who acts, and from where."""
 
@@ -72,8 +80,8 @@ def faults(problem: ValidationError) -> str:
 
 async def send(
     runtime: Runtime, by: By, name: str, data: Mapping[str, Any], *, event_id: str | None = None, action: str
-) -> str:
-    """Sends an event to whoever runs the functions; its id. Raises ActionRefusedError for data that cannot be used."""
+) -> Sent:
+    """Sends an event to whoever runs the functions. Raises ActionRefusedError for data that cannot be used."""
     checked = check_event(name, data)
     identifier = event_id or str(ULID())
     event = inngest.Event(name=name, data=checked, id=identifier)
@@ -82,7 +90,7 @@ async def send(
     else:
         sent = await runtime.client.send(event)
     await note(runtime, by, action, name, {"event": sent[0], "data": checked})
-    return sent[0]
+    return Sent(id=identifier, internal=sent[0])
 
 
 async def cancel_job(runtime: Runtime, by: By, job_id: str) -> bool:
@@ -101,8 +109,8 @@ async def cancel_job(runtime: Runtime, by: By, job_id: str) -> bool:
     return await run_in_threadpool(ask)
 
 
-async def rerun_job(runtime: Runtime, by: By, job_id: str) -> str:
-    """Does a job's work again with its parameters, as a new run; the event's id."""
+async def rerun_job(runtime: Runtime, by: By, job_id: str) -> Sent:
+    """Does a job's work again with its parameters, as a new run."""
 
     def look() -> jobs.Job:
         with runtime.engine.connect() as connection:

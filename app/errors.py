@@ -10,8 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
-
-from app.headers import BodyTooLargeError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("protenders.http")
 
@@ -20,10 +19,8 @@ def install(app: FastAPI) -> None:
     """Puts the handlers in place."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(BodyTooLargeError, _too_large)
     app.add_exception_handler(sqlalchemy.exc.OperationalError, _database)
     app.add_exception_handler(sqlalchemy.exc.TimeoutError, _database)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def _answer(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
@@ -53,18 +50,34 @@ async def _invalid(request: Request, problem: Exception) -> Response:
     return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults))
 
 
-async def _too_large(request: Request, problem: Exception) -> Response:
-    return _answer(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(problem))
-
-
 async def _database(request: Request, problem: Exception) -> Response:
     log.error("the database did not serve %s: %s", request.url.path, problem)
     message = "The database does not answer right now. Try again in a moment; `protenders doctor` tells more."
     return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, message, {"Retry-After": "5"})
 
 
-async def _unexpected(request: Request, problem: Exception) -> Response:
-    log.error("unexpected error at %s %s", request.method, request.url.path, exc_info=problem)
-    return _answer(
-        request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here; the log has the details."
-    )
+class CatchAll:
+    """Answers what nothing else caught with 500, inside the middleware that adds the safety headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def noticed(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticed)
+        except Exception as problem:
+            log.error("unexpected error at %s %s", scope["method"], scope["path"], exc_info=problem)
+            if not begun:
+                text = "Something went wrong here; the log has the details."
+                await _answer(Request(scope), 500, text)(scope, receive, send)

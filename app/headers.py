@@ -62,23 +62,26 @@ class BodyLimit:
             await _refuse(send, self._limit)
             return
         received = 0
+        refused = False
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._limit:
-                raise BodyTooLargeError(self._limit)
+                # The rest is not read; whatever the app makes of the early end, 413 is what is answered.
+                return {"type": "http.disconnect"}
             return message
 
-        await self._app(scope, counted, send)
+        async def guarded(message: Message) -> None:
+            nonlocal refused
+            if received <= self._limit:
+                await send(message)
+            elif not refused:
+                refused = True
+                await _refuse(send, self._limit)
 
-
-class BodyTooLargeError(Exception):
-    """More bytes arrived than a request may have."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(_too_large(limit))
+        await self._app(scope, counted, guarded)
 
 
 def _too_large(limit: int) -> str:

@@ -47,7 +47,7 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def http_server(app: Any, *, grace: int = 2) -> QuietServer:
+def http_server(app: Any, *, grace: int = 1) -> QuietServer:
     """A server for `app`; its start-up and shut-down belong to the caller, `grace` seconds end open requests."""
     return QuietServer(
         uvicorn.Config(

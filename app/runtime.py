@@ -22,7 +22,14 @@ import sqlalchemy as sa
 import functions
 from app import database, source
 from app.auth.basic import Recent
-from app.inngest_link import build_client, engine_config, registration, scheduler
+from app.inngest_link import (
+    build_client,
+    engine_config,
+    fresh_signature,
+    registration,
+    scheduler,
+    signing_key,
+)
 from app.live import Ticker
 from app.opendata.downloads import Downloads
 from app.resources import resources
@@ -96,7 +103,8 @@ async def started(
         built = functions.build(client, made)
         if settings.engine_mode == "embedded":
             built.append(scheduler(client, settings.sync_cron))
-        endpoint = fastapi.FastAPI(openapi_url=None)
+        checks = [fastapi.Depends(fresh_signature)] if signing_key(settings) else []
+        endpoint = fastapi.FastAPI(openapi_url=None, dependencies=checks)
         inngest.fast_api.serve(
             endpoint, client, built, enable_unauthed_sync=not settings.production, serve_path="/api/inngest"
         )

@@ -59,8 +59,10 @@ def create_app(
         dependencies=[Depends(guard)],
         responses={"4XX": {"model": Problem, "description": "Refused, and why."}},
     )
-    app.add_middleware(headers.SecurityHeaders, https=chosen.production)
+    # The last one added is the outermost.
     app.add_middleware(headers.BodyLimit)
+    app.add_middleware(errors.CatchAll)
+    app.add_middleware(headers.SecurityHeaders, https=chosen.production)
     app.add_middleware(OpenAccess, buckets=_buckets(chosen))
     errors.install(app)
     for router in (*api_routers(), *page_routers()):

@@ -42,5 +42,5 @@ async def _answer(request: Request, runtime: TheRuntime, name: str, data: dict[s
         "the deprecated route %s was used from %s; send the event %s instead", request.url.path, address, name
     )
     by = actions.By(actor=_CALLER, ip=address)
-    event_id = await actions.send(runtime, by, name, data, action="cron.deprecated-route")
-    return JSONResponse({"eventId": event_id}, status_code=202, headers=_HEADERS)
+    sent = await actions.send(runtime, by, name, data, action="cron.deprecated-route")
+    return JSONResponse({"eventId": sent.id}, status_code=202, headers=_HEADERS)

@@ -28,12 +28,10 @@ class NewEvent(BaseModel):
 async def send(runtime: TheRuntime, by: TheCaller, event: NewEvent) -> dict[str, Any]:
     """Sends the event to whoever runs the functions."""
     try:
-        event_id = await actions.send(
-            runtime, by, event.name, event.data, event_id=event.id, action="event.send"
-        )
+        sent = await actions.send(runtime, by, event.name, event.data, event_id=event.id, action="event.send")
     except actions.ActionRefusedError as refusal:
         raise HTTPException(422, str(refusal)) from refusal
-    return {"eventId": event_id}
+    return {"eventId": sent.id}
 
 
 @router.get("/{event_id}/jobs")

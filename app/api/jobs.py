@@ -137,12 +137,12 @@ async def cancel(runtime: TheRuntime, by: TheCaller, job_id: str) -> dict[str, A
 async def rerun(runtime: TheRuntime, by: TheCaller, job_id: str) -> dict[str, Any]:
     """Does the job's work again, with the same parameters, as a new job."""
     try:
-        event_id = await actions.rerun_job(runtime, by, job_id)
+        sent = await actions.rerun_job(runtime, by, job_id)
     except LookupError:
         raise HTTPException(404, f"There is no job {job_id}.") from None
     except actions.ActionRefusedError as refusal:
         raise HTTPException(409, str(refusal)) from refusal
-    return {"eventId": event_id}
+    return {"eventId": sent.id}
 
 
 def _data(body: _Body, by: TheCaller) -> dict[str, Any]:
@@ -154,7 +154,7 @@ async def _send(
     runtime: TheRuntime, by: TheCaller, name: str, data: dict[str, Any], action: str
 ) -> dict[str, Any]:
     try:
-        event_id = await actions.send(runtime, by, name, data, action=action)
+        sent = await actions.send(runtime, by, name, data, action=action)
     except actions.ActionRefusedError as refusal:
         raise HTTPException(422, str(refusal)) from refusal
-    return {"eventId": event_id}
+    return {"eventId": sent.id}

@@ -186,13 +186,9 @@ def _log_in_first(request: Request) -> HTTPException:
 
 def safe_next(target: str | None) -> str:
     """Where to go after the login: a page of ours, never another site's."""
-    if (
-        target
-        and target.startswith("/admin")
-        and not set(target) & set("\\\r\n")
-        and target != "/admin/login"
-    ):
+    if target and not set(target) & set("\\\r\n"):
         parts = urlsplit(target)
-        if not parts.scheme and not parts.netloc:
+        ours = parts.path == "/admin" or (parts.path.startswith("/admin/") and parts.path != "/admin/login")
+        if ours and not parts.scheme and not parts.netloc:
             return target
     return "/admin"

@@ -7,7 +7,19 @@ from fastapi import APIRouter
 
 def routers() -> list[APIRouter]:
     """All pages, in the order in which their routes are tried."""
-    from app.pages import actions, coverage, functions, jobs, live, login, overview, people, runs, tenders
+    from app.pages import (
+        actions,
+        coverage,
+        docs,
+        functions,
+        jobs,
+        live,
+        login,
+        overview,
+        people,
+        runs,
+        tenders,
+    )
 
-    pages = (login, actions, overview, jobs, runs, functions, tenders, coverage, people, live)
+    pages = (login, actions, overview, jobs, runs, functions, tenders, coverage, people, docs, live)
     return [part.router for part in pages]

@@ -122,7 +122,7 @@ async def resend(runtime: TheRuntime, by: TheCaller, event_id: str) -> RedirectR
         sent = await actions.send(runtime, by, found.name, data, action="event.resend")
     except actions.ActionRefusedError as refusal:
         raise HTTPException(422, str(refusal)) from refusal
-    return back(f"/admin/events/{sent}", "event-sent")
+    return back(f"/admin/events/{sent.internal}", "event-sent")
 
 
 def _known(runtime: TheRuntime, slug: str) -> Function:

@@ -1,0 +1,195 @@
+"""With an Inngest server named, the embedded engine stays off and only the SDK's protocol is spoken."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from app.serving import BackgroundServing
+from app.settings import Settings
+from tests.app.conftest import add_accounts, log_in
+from tests.waiting import until
+
+KEY = "signkey-prod-" + "0f" * 32
+
+
+class Inngest:
+    """An Inngest server by script: it takes events and registrations, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, Any]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                outer.asked.append(("POST", self.path, json.loads(body)))
+                answer = (
+                    {"ids": ["01SCRIPTED"], "status": 200} if self.path.startswith("/e/") else {"ok": True}
+                )
+                text = json.dumps(answer).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: object) -> None:
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @contextmanager
+    def running(self) -> Iterator[Inngest]:
+        thread = threading.Thread(target=self._server.serve_forever)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            thread.join()
+            self._server.server_close()
+
+
+@pytest.fixture
+def inngest() -> Iterator[Inngest]:
+    with Inngest().running() as server:
+        yield server
+
+
+def invocation(run_id: str, steps: dict[str, Any]) -> dict[str, Any]:
+    """The request body with which a server runs one step of tender-sync."""
+    event = {
+        "name": "tender/sync.requested",
+        "id": "ev-1",
+        "ts": 1_770_000_000_000,
+        "data": {"triggeredBy": "manual"},
+    }
+    return {
+        "ctx": {
+            "attempt": 0,
+            "disable_immediate_execution": False,
+            "fn_id": "protenders-platform-tender-sync",
+            "max_attempts": 4,
+            "run_id": run_id,
+            "stack": {"current": 0, "stack": []},
+            "use_api": False,
+        },
+        "event": event,
+        "events": [event],
+        "steps": steps,
+        "use_api": False,
+    }
+
+
+def test_a_dev_server_runs_the_same_functions_while_the_embedded_engine_stays_off(
+    inngest: Inngest, database_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(
+        _env_file=None, database_url=database_url, protenders_home=tmp_path / "home", inngest_dev=inngest.url
+    )
+    with BackgroundServing(settings, source="replay") as serving:
+        assert serving.runtime.durable is None
+        add_accounts(serving)
+        with httpx.Client(base_url=serving.url, timeout=30) as program:
+            assert program.get("/readyz").json()["engine"] == "dev-server"
+            for path in ("/dev", "/v1/events", "/v1/runs/x", "/v0/runs/x/actions"):
+                assert program.get(path).status_code == 404, path
+            assert program.post("/e/key", json={"name": "x", "data": {}}).status_code == 404
+
+            registered = program.put("/api/inngest")
+            assert registered.status_code == 200, registered.text
+            _, path, payload = inngest.asked[-1]
+            assert path.startswith("/fn/register")
+            ids = {function["id"] for function in payload["functions"]}
+            assert "protenders-platform-tender-sync" in ids
+            assert not any("schedule" in name for name in ids), "SYNC_CRON is the embedded engine's alone"
+
+            answer = program.post(
+                "/api/inngest",
+                params={"fnId": "protenders-platform-tender-sync", "stepId": "step"},
+                json=invocation("01RUN", {}),
+            )
+            assert answer.status_code == 206, answer.text
+            planned = answer.json()[0]
+            assert planned["displayName"] == "create-job-log"
+        with closing(log_in(serving.url, "admin")) as admin:
+            assert inngest.url in admin.get("/admin/runs").text
+            assert "‖" not in admin.get("/admin/functions").text
+            sent = admin.post("/api/admin/jobs/sync-now", json={}, headers={"X-CSRF-Token": _token(admin)})
+            assert sent.status_code == 202, sent.text
+        until(
+            lambda: [path for _, path, _ in inngest.asked if path.startswith("/e/")],
+            what="the event's arrival",
+        )
+        _, _, events = inngest.asked[-1]
+        assert [event["name"] for event in events] == ["tender/sync.requested"]
+    engine = sa.create_engine(database_url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM engine.runs")).scalar_one() == 0
+        assert connection.execute(sa.text("SELECT count(*) FROM engine.functions")).scalar_one() == 0
+        assert connection.execute(sa.text("SELECT status FROM jobs")).scalars().all() == ["RUNNING"]
+    engine.dispose()
+
+
+def signature(body: bytes, *, key: str = KEY, at: float | None = None) -> str:
+    """Inngest's request signature."""
+    moment = int(at if at is not None else time.time())
+    secret = key.removeprefix("signkey-prod-").encode()
+    digest = hmac.new(secret, body + str(moment).encode(), hashlib.sha256).hexdigest()
+    return f"t={moment}&s={digest}"
+
+
+def test_in_production_the_endpoint_wants_fresh_signatures(
+    inngest: Inngest, database_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(
+        _env_file=None,
+        database_url=database_url,
+        protenders_home=tmp_path / "home",
+        inngest_signing_key=KEY,
+        inngest_event_key="an-event-key",
+        inngest_base_url=inngest.url,
+        secret_key="0123456789abcdef",
+        ocds_base_url="http://127.0.0.1:9",
+        etenders_base_url="http://127.0.0.1:9",
+    )
+    body = json.dumps(invocation("01RUN", {}), separators=(",", ":"), sort_keys=True).encode()
+    address = "/api/inngest?fnId=protenders-platform-tender-sync&stepId=step"
+    with BackgroundServing(settings) as serving, httpx.Client(base_url=serving.url, timeout=30) as program:
+        assert serving.runtime.source.kind == "live"
+        refused = [
+            program.put("/api/inngest"),
+            program.post(address, content=body),
+            program.post(address, content=body, headers={"X-Inngest-Signature": "t=1&s=00"}),
+            program.post(
+                address,
+                content=body,
+                headers={"X-Inngest-Signature": signature(body, key="signkey-prod-" + "11" * 32)},
+            ),
+            program.post(
+                address, content=body, headers={"X-Inngest-Signature": signature(body, at=time.time() - 3600)}
+            ),
+        ]
+        assert [answer.status_code for answer in refused] == [401] * len(refused)
+        good = program.post(address, content=body, headers={"X-Inngest-Signature": signature(body)})
+        assert good.status_code == 206, good.text
+
+
+def _token(client: httpx.Client) -> str:
+    from tests.app.conftest import csrf_of
+
+    return csrf_of(client.get("/admin/jobs"))
