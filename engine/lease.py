@@ -10,8 +10,10 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from engine.sql import instances
 
 log = logging.getLogger(__name__)
 BEATS_PER_LEASE = 5
+# After the server was away every lease has run out: the others get this long to renew theirs.
+WATCH_SECONDS = 1.5
 LONGEST_BEAT = 1.0
 
 
@@ -86,6 +90,8 @@ class Lease(threading.Thread):
         self._on_lost = on_lost
         self._ending = threading.Event()
         self._connection: psycopg.Connection[Any] | None = None
+        # since when each other instance's last renewal has been seen unchanged
+        self._watched: dict[tuple[uuid.UUID, datetime], float] = {}
 
     def join_in(self) -> None:
         """Sign on; called once before the thread starts. Raises `psycopg.OperationalError`."""
@@ -121,15 +127,20 @@ class Lease(threading.Thread):
             return
         others = instances.others(connection, self.instance)
         self.alone = not others
-        for instance, process, expired in others:
+        now = time.monotonic()
+        watched, self._watched = self._watched, {}
+        for instance, process, seen_at, expired in others:
+            since = watched.get((instance, seen_at), now)
+            self._watched[instance, seen_at] = since
             dead = is_dead(process)
-            if dead or expired:
+            if dead or (expired and now - since >= WATCH_SECONDS):
                 self._on_dead(instance, dead)
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._watched.clear()
 
     def stop(self) -> None:
         self._ending.set()

@@ -103,6 +103,12 @@ runs = sa.Table(
     _column("parent_step", _text, nullable=True),
     _column("original_run", _text, nullable=True),
     sa.Index("ix_runs_event", sa.text("(event_ids[1])")),
+    sa.Index(
+        "ix_runs_batch",
+        "event_ids",
+        postgresql_using="gin",
+        postgresql_where=sa.text("cardinality(event_ids) > 1"),
+    ),
     sa.Index("ix_runs_function_id", "function_id", "id"),
     sa.Index("ix_runs_ended_at", "ended_at", postgresql_using="brin"),
 )

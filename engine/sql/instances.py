@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg import Connection as SyncConnection
+
+from engine.sql import gating
 
 JOIN = """
 INSERT INTO engine.instances (id, process, started_at, seen_at, lease_seconds)
@@ -16,7 +19,7 @@ ON CONFLICT (id) DO UPDATE SET seen_at = now()
 """
 BEAT = "UPDATE engine.instances SET seen_at = clock_timestamp() WHERE id = %s"
 OTHERS = """
-SELECT id, process, seen_at + make_interval(secs => lease_seconds) < clock_timestamp()
+SELECT id, process, seen_at, seen_at + make_interval(secs => lease_seconds) < clock_timestamp()
 FROM engine.instances WHERE id <> %s
 """
 # Deleting the row is the verdict: only one recoverer sees it returned, and the dead holder, should it wake,
@@ -46,8 +49,10 @@ def beat(connection: SyncConnection[Any], instance: uuid.UUID) -> bool:
     return connection.execute(BEAT, [instance]).rowcount == 1
 
 
-def others(connection: SyncConnection[Any], instance: uuid.UUID) -> list[tuple[uuid.UUID, str, bool]]:
-    """The other instances: id, process, whether the lease has run out."""
+def others(
+    connection: SyncConnection[Any], instance: uuid.UUID
+) -> list[tuple[uuid.UUID, str, datetime, bool]]:
+    """The other instances: id, process, when it last renewed its lease, whether that has run out."""
     return connection.execute(OTHERS, [instance]).fetchall()
 
 
@@ -58,8 +63,16 @@ async def bury(
     cursor = await connection.execute(_BURY if proven_dead else _BURY_EXPIRED, [instance])
     if await cursor.fetchone() is None:
         return None
+    return await _give_back(connection, instance)
+
+
+async def _give_back(connection: AsyncConnection[Any], instance: uuid.UUID) -> list[str]:
+    """Everything an instance drives is ready for others, and the slots it held are free."""
     cursor = await connection.execute(_TAKE_OVER, [instance])
-    return [row[0] for row in await cursor.fetchall()]
+    runs = [row[0] for row in await cursor.fetchall()]
+    if runs:
+        await gating.release(connection, runs)
+    return runs
 
 
 async def adopt_orphans(connection: AsyncConnection[Any]) -> list[str]:
@@ -70,5 +83,5 @@ async def adopt_orphans(connection: AsyncConnection[Any]) -> list[str]:
 
 async def leave(connection: AsyncConnection[Any], instance: uuid.UUID) -> None:
     """Give everything back and sign off."""
-    await connection.execute(_TAKE_OVER, [instance])
+    await _give_back(connection, instance)
     await connection.execute(_BURY, [instance])

@@ -52,8 +52,7 @@ SELECT r.id, r.function_id, f.slug, f.name AS function_name, f.app, f.version, r
 FROM engine.runs r JOIN engine.functions f ON f.id = r.function_id
 """
 _BATCHED = """
-WHERE r.function_id IN (SELECT id FROM engine.functions WHERE config ? 'batchEvents')
-  AND r.event_ids @> ARRAY[%s] ORDER BY r.id DESC LIMIT 100
+WHERE cardinality(r.event_ids) > 1 AND r.event_ids @> ARRAY[%s] ORDER BY r.id DESC LIMIT 100
 """
 _STEPS = """
 SELECT id, name, op, status, attempt, planned, queued_at, started_at, ended_at, wake_at, memo

@@ -167,6 +167,7 @@ CREATE TABLE engine.runs (
     PRIMARY KEY (id)
 )
 """,
+    """CREATE INDEX ix_runs_batch ON engine.runs USING gin (event_ids) WHERE cardinality(event_ids) > 1""",
     """CREATE INDEX ix_runs_ended_at ON engine.runs USING brin (ended_at)""",
     """CREATE INDEX ix_runs_event ON engine.runs ((event_ids[1]))""",
     """CREATE INDEX ix_runs_function_id ON engine.runs (function_id, id)""",
