@@ -231,6 +231,7 @@ _UPSERT = sa.text(
     ON CONFLICT (ocid) DO UPDATE SET
         {_TAKEN},
         is_published = t.is_published OR excluded.is_published,
+        arrival = CASE WHEN excluded.is_published AND NOT t.is_published THEN excluded.arrival ELSE t.arrival END,
         enriched_at = coalesce(excluded.enriched_at, t.enriched_at),
         last_changed_at = CASE
             WHEN t.content_hash <> excluded.content_hash OR t.lifecycle <> excluded.lifecycle

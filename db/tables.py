@@ -8,14 +8,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from db import accounts_tables, jobs_tables
+from db import accounts_tables, alerts_tables, jobs_tables
 from db.metadata import JSONB, flag, instant, metadata, number, one_of, text
 from db.tender_columns import tender_columns
 
 __all__ = [
     "accounts_tables",
-    "alert_deliveries",
-    "alert_items",
+    "alerts_tables",
     "coverage_days",
     "job_tenders",
     "jobs_tables",
@@ -25,7 +24,6 @@ __all__ = [
     "portal_snapshots",
     "rejected_releases",
     "releases",
-    "saved_searches",
     "staged_portal_rows",
     "staged_releases",
     "staged_tenders",
@@ -243,6 +241,8 @@ tenders = sa.Table(
             persisted=True,
         ),
     ),
+    # Counts up as tenders become visible, in the order of their commits (savings follow one another).
+    sa.Column("arrival", sa.BigInteger, sa.Identity()),
     sa.PrimaryKeyConstraint("ocid"),
     sa.UniqueConstraint("n"),
     sa.UniqueConstraint("slug"),
@@ -254,8 +254,22 @@ tenders = sa.Table(
         "ix_tenders_category", "detailed_category", sa.text("published_at DESC NULLS LAST"), sa.text("n DESC")
     ),
     sa.Index("ix_tenders_buyer", "buyer_id", sa.text("published_at DESC NULLS LAST"), sa.text("n DESC")),
+    sa.Index(
+        "ix_tenders_buyer_name",
+        sa.text("lower(buyer_name)"),
+        sa.text("published_at DESC NULLS LAST"),
+        sa.text("n DESC"),
+    ),
+    sa.Index(
+        "ix_tenders_main_category", "main_category", sa.text("published_at DESC NULLS LAST"), sa.text("n DESC")
+    ),
+    sa.Index(
+        "ix_tenders_organ", "organ_of_state_type", sa.text("published_at DESC NULLS LAST"), sa.text("n DESC")
+    ),
+    sa.Index("ix_tenders_status", "status", sa.text("published_at DESC NULLS LAST"), sa.text("n DESC")),
     sa.Index("ix_tenders_lifecycle", "lifecycle", "closing_at", "n"),
     sa.Index("ix_tenders_first_seen_at", "first_seen_at", "n"),
+    sa.Index("ix_tenders_arrival", "arrival"),
     sa.Index("ix_tenders_last_changed_at", sa.text("last_changed_at DESC"), sa.text("n DESC")),
     sa.Index(
         "ix_tenders_enrichment_due",
@@ -325,56 +339,4 @@ upstream_hosts = sa.Table(
     instant("last_ok_at"),
     instant("last_error_at"),
     one_of("state", "closed", "open", "half_open"),
-)
-
-saved_searches = sa.Table(
-    "saved_searches",
-    metadata,
-    text("id", primary_key=True),
-    text("user_id", index=True),
-    text("name", nullable=False),
-    text("email", nullable=False),
-    # keywords, province, category, buyer, status, closing_within_days: the parameters of the tender search.
-    sa.Column("filters", JSONB, nullable=False, server_default=EMPTY_OBJECT),
-    text("frequency", nullable=False, server_default="daily"),
-    flag("is_active", default=True),
-    instant("created_at", nullable=False, server_default=NOW),
-    # Tenders first seen after this instant are still to be told about.
-    instant("seen_until", nullable=False, server_default=NOW),
-    instant("next_due_at"),
-    instant("unsubscribed_at"),
-    one_of("frequency", "daily", "weekly"),
-    sa.Index("ix_saved_searches_due", "next_due_at", postgresql_where=sa.text("is_active")),
-)
-
-alert_deliveries = sa.Table(
-    "alert_deliveries",
-    metadata,
-    text("id", primary_key=True),
-    sa.Column("search_id", sa.ForeignKey("saved_searches.id", ondelete="CASCADE"), nullable=False),
-    instant("due_at", nullable=False),
-    text("state", nullable=False, server_default="prepared"),
-    text("message_id"),
-    number("tender_count"),
-    number("attempts"),
-    text("last_error"),
-    text("sent_to"),
-    instant("created_at", nullable=False, server_default=NOW),
-    instant("next_try_at"),
-    instant("sent_at"),
-    text("job_id"),
-    sa.UniqueConstraint("search_id", "due_at"),
-    one_of("state", "prepared", "sending", "sent", "failed"),
-    sa.Index("ix_alert_deliveries_open", "next_try_at", postgresql_where=sa.text("state <> 'sent'")),
-)
-
-# Which tender a search was told about: each once.
-alert_items = sa.Table(
-    "alert_items",
-    metadata,
-    sa.Column("search_id", sa.ForeignKey("saved_searches.id", ondelete="CASCADE"), primary_key=True),
-    text("ocid", primary_key=True),
-    sa.Column(
-        "delivery_id", sa.ForeignKey("alert_deliveries.id", ondelete="CASCADE"), nullable=False, index=True
-    ),
 )

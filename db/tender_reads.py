@@ -17,13 +17,23 @@ from db.tables import releases, tender_documents, tenders
 Row: TypeAlias = "sa.Row[*tuple[Any, ...]]"
 
 # Bookkeeping of ours that the public view leaves out.
-_HIDDEN = frozenset({"n", "search", "release_fetched_at", "job_id"})
+_HIDDEN = frozenset({"n", "search", "arrival", "release_fetched_at", "job_id"})
 COLUMNS = tuple(
     column
     for column in tenders.c
     if column.name not in _HIDDEN and not isinstance(column.type, sa.LargeBinary)
 )
+# Whether a column's values are JSON's own already: a page has thousands of them.
+_SHAPES = tuple(
+    (
+        str(column.name),
+        not isinstance(column.type, sa.DateTime | sa.Date | sa.Numeric)
+        or isinstance(column.type, sa.Integer),
+    )
+    for column in COLUMNS
+)
 DOCUMENT_COLUMNS = tuple(column for column in tender_documents.c if column.name not in {"ocid", "position"})
+_DOCUMENT_NAMES = tuple(str(column.name) for column in DOCUMENT_COLUMNS)
 _KEY = re.compile(r"[a-z0-9-]{1,200}", re.ASCII)
 
 
@@ -59,7 +69,7 @@ def documents_of(connection: sa.Connection, ocids: Sequence[str]) -> dict[str, l
         .order_by(column.ocid, column.position)
     )
     for row in rows:
-        found[row.ocid].append({each.name: getattr(row, each.name) for each in DOCUMENT_COLUMNS})
+        found[row.ocid].append({name: getattr(row, name) for name in _DOCUMENT_NAMES})
     return found
 
 
@@ -100,7 +110,10 @@ def as_values(row: Row) -> dict[str, Any]:
 
 def as_json(row: Row) -> dict[str, Any]:
     """The public columns of a row, in JSON's types: times with +02:00, amounts as numbers."""
-    return {column.name: json_value(value) for column, value in zip(COLUMNS, row, strict=False)}
+    return {
+        name: value if plain or value is None else json_value(value)
+        for (name, plain), value in zip(_SHAPES, row, strict=False)
+    }
 
 
 def json_value(value: Any) -> Any:
