@@ -79,7 +79,6 @@ _OPENING_WORD = re.compile(
     r"|project|appoint|procure|engage|sourcing|establish|provision|for)",
     re.IGNORECASE,
 )
-_INVITED = re.compile(r"\b(?:invited|requested|called)\b", re.IGNORECASE)
 
 _BEFORE = r"[\s,;:–—-]*\b"
 _UNIT = r"(?:months?|years?|days?|weeks?)\b"
@@ -94,7 +93,7 @@ _FOR_A_PERIOD = (
     rf"(?:\s+(?:contract|period)\b)?{_FROM_APPOINTMENT}"
 )
 _UNTIL = (
-    rf"{_BEFORE}(?:for|over)\s+(?:the|a)\s+period\s+(?:ending|until|up\s+to|from)\b.{{0,45}}?\b20\d\d\b"
+    rf"{_BEFORE}(?:for|over)\s+(?:the|a)\s+(?:contract\s+)?period\s+(?:ending|until|up\s+to|from)\b.{{0,45}}?\b20\d\d\b"
     r"(?:\s*(?:to|until|-|–)\s*.{0,25}?\b20\d\d\b)?"
 )
 _AS_AND_WHEN = (
@@ -102,17 +101,26 @@ _AS_AND_WHEN = (
     r"(?:[\s-]+(?:required|needed|the\s+need\s+arises))?[\"'”’]?(?:\s+basis\b)?"
 )
 _PERIODS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        _FOR_A_PERIOD,
-        rf"{_BEFORE}for\s+(?:\w+\s+)?\(?\d+\)?[\s-]*{_UNIT}(?:\s+contract\b|\s+period\b)?{_AND_NO_OTHER_LIMIT}",
-        rf"{_BEFORE}(?:one|two|three|four|five|six|\d+)[\s-](?:\(\d+\)[\s-])?year\s+(?:contract\s+)?(?:period|term)\b",
-        rf"{_BEFORE}for\s+(?:a\s+)?(?:one|two|three|four|five|twelve|thirty-?six)\s+{_UNIT}",
-        _UNTIL,
-        _AS_AND_WHEN,
+    (needles, re.compile(pattern, re.IGNORECASE))
+    for needles, pattern in (
+        (("period", "term", "duration"), _FOR_A_PERIOD),
+        (
+            ("month", "year", "week", "day"),
+            rf"{_BEFORE}for\s+(?:\w+\s+)?\(?\d+\)?[\s-]*{_UNIT}(?:\s+contract\b|\s+period\b)?{_AND_NO_OTHER_LIMIT}",
+        ),
+        (
+            ("year period", "year contract", "year term"),
+            rf"{_BEFORE}(?:one|two|three|four|five|six|\d+)[\s-](?:\(\d+\)[\s-])?year\s+(?:contract\s+)?(?:period|term)\b",
+        ),
+        (
+            ("month", "year", "week", "day"),
+            rf"{_BEFORE}for\s+(?:a\s+)?(?:one|two|three|four|five|twelve|thirty-?six)\s+{_UNIT}",
+        ),
+        (("period",), _UNTIL),
+        (("when",), _AS_AND_WHEN),
     )
 )
-_PERIOD_WORD = re.compile(r"\b(?:months?|years?|weeks?|days?|period|when)\b", re.IGNORECASE)
+"""Each with words of which it needs one: looking for those first is quick."""
 
 
 def subject_of(text: str, number: str | None) -> str:
@@ -130,15 +138,17 @@ def subject_of(text: str, number: str | None) -> str:
                 text = _kept(text[match.end() :], text)
         if text == before:
             break
-    if _PERIOD_WORD.search(text):
-        for pattern in _PERIODS:
+    lowered = text.lower()
+    for needles, pattern in _PERIODS:
+        if any(needle in lowered for needle in needles):
             text = _kept(pattern.sub("", text), text)
     return text.strip(EDGES) or text
 
 
 def _worth_trying(text: str) -> tuple[re.Pattern[str], ...]:
     """Most texts open with their subject: a look at the first word spares them the patterns."""
-    if _INVITED.search(text):
+    lowered = text.lower()
+    if "invited" in lowered or "requested" in lowered or "called" in lowered:
         return _OPENINGS
     return _OPENINGS[1:] if _OPENING_WORD.match(text) else ()
 

@@ -9,6 +9,8 @@ from email_validator import EmailNotValidError, validate_email
 from enrichment.data import word_list
 
 _REGION = "ZA"
+_COUNTRY_CODE = 27
+_NATIONAL = re.compile(r"0[1-8]\d[\s-]?\d{3}[\s-]?\d{4}", re.ASCII)
 _AT_SIGN = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*", re.IGNORECASE)
 _DOT_SIGN = re.compile(r"\s*[\[({<]\s*dot\s*[\])}>]\s*", re.IGNORECASE)
 _AROUND_AT = re.compile(r"\s*@\s*")
@@ -20,6 +22,7 @@ _PLACEHOLDER_DOMAIN = re.compile(
     r"(?:na|none|nil|test|tba|xxx|abc|email|example|domain|noemail)\.(?:com|co\.za|gov\.za|org|net|za)"
 )
 _PLAIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*", re.ASCII)
+_PLAIN_ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
 _LONGEST = 500
 _NUMBER_BREAK = re.compile(
     r"\s*(?:[;,|]|\bor\b|\band\b|&|/|(?:\bext(?:ension)?\b|\bx(?=\s*\d)))\s*", re.IGNORECASE
@@ -36,8 +39,9 @@ def email_of(text: str | None) -> str | None:
     """
     if not text or len(text) > _LONGEST:
         return None
-    text = _DOT_SIGN.sub(".", _AT_SIGN.sub("@", text))
-    text = _COMMA_IN_DOMAIN.sub(r"\1.", _SPACED_DOT.sub(r"\1.", _AROUND_AT.sub("@", text)))
+    if not _PLAIN_ADDRESS.fullmatch(text):
+        text = _DOT_SIGN.sub(".", _AT_SIGN.sub("@", text))
+        text = _COMMA_IN_DOMAIN.sub(r"\1.", _SPACED_DOT.sub(r"\1.", _AROUND_AT.sub("@", text)))
     for candidate in _CANDIDATE.findall(text):
         local, _, domain = candidate.strip(_JUNK).partition("@")
         if local.lower() in word_list("no mailbox") or _PLACEHOLDER_DOMAIN.fullmatch(domain.lower()):
@@ -80,10 +84,17 @@ def telephone_of(text: str | None) -> str | None:
         digits = _NOT_DIGIT.sub("", part)
         if not 9 <= len(digits) <= 15 or len(set(digits[-7:])) == 1:
             continue
-        try:
-            number = phonenumbers.parse(part, _REGION)
-        except phonenumbers.NumberParseException:
-            continue
-        if phonenumbers.is_valid_number(number):
-            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        number = _parsed(part, digits)
+        if number is not None and phonenumbers.is_valid_number(number):
+            return f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
     return None
+
+
+def _parsed(text: str, digits: str) -> phonenumbers.PhoneNumber | None:
+    """The number; "012-406-1999", the form that nearly all have, needs no parser."""
+    if _NATIONAL.fullmatch(text):
+        return phonenumbers.PhoneNumber(country_code=_COUNTRY_CODE, national_number=int(digits))
+    try:
+        return phonenumbers.parse(text, _REGION)
+    except phonenumbers.NumberParseException:
+        return None

@@ -35,7 +35,10 @@ _LANDMARK = (
     r"tvet college|police station|magistrate'?s?'? court|prison|correctional centre|nature reserve|"
     r"street|road|avenue|drive|station)"
 )
-_HAS_LANDMARK = re.compile(rf" {_LANDMARK}\b", re.IGNORECASE)
+_LANDMARK_WORDS = (
+    "municip", "station", "school", "hospital", "clinic", "village", "township", " dam", "airport", "college", "court",
+    "prison", "centre", "reserve", "street", "road", "avenue", "drive",
+)  # fmt: skip
 _BEFORE_LANDMARK = re.compile(rf"\b([a-z][a-z'’-]{{3,}})(?= {_LANDMARK}\b)")
 _NAMED_LANDMARK = re.compile(rf"(?<=[a-z])(?<!\bthe)( {_LANDMARK})\b")
 _NAME_AT_END = re.compile(r"(?:^|[\s(/,])(?!No\b|The\b)[A-Za-z]?[a-z]*[A-Z][\w'’-]+$")
@@ -49,6 +52,8 @@ class _Lexicon(NamedTuple):
 
 def is_shouted(text: str) -> bool:
     """Whether most letters are capitals."""
+    if text.isupper():
+        return len(text) > 3
     letters = sum(map(str.isalpha, text))
     return letters > 3 and sum(map(str.isupper, text)) / letters > _SHOUTED_SHARE
 
@@ -70,14 +75,15 @@ def _calmed_run(match: re.Match[str]) -> str:
 
 def _calmed(text: str) -> str:
     lexicon = _lexicon()
-    calmed = _WORD.sub(lambda found: _word(found[0]), text)
+    calmed = _WORD.sub(_word_found, text)
     if len(text) > 1 and text[-2] == " ":
         calmed = calmed[:-1] + text[-1]  # the A of "Phase A" is no article
-    for first in dict.fromkeys(calmed.lower().split()):
+    lowered = calmed.lower()
+    for first in dict.fromkeys(lowered.split()):
         pattern = lexicon.phrases_by_first_word.get(first)
         if pattern:
             calmed = pattern.sub(lambda found: lexicon.phrases[found[0].lower()], calmed)
-    if _HAS_LANDMARK.search(calmed):
+    if any(word in lowered for word in _LANDMARK_WORDS):
         calmed = _BEFORE_LANDMARK.sub(_named, calmed)
         calmed = _NAMED_LANDMARK.sub(_landmark, calmed)
     return calmed
@@ -92,6 +98,10 @@ def _landmark(match: re.Match[str]) -> str:
     """The "Primary School" of "Nositha Primary School": capitals only behind a name."""
     named = _NAME_AT_END.search(match.string, 0, match.start())
     return match[1].title().replace("Tvet", "TVET").replace("'S", "'s") if named else match[1]
+
+
+def _word_found(match: re.Match[str]) -> str:
+    return _word(match[0])
 
 
 @lru_cache(maxsize=32768)

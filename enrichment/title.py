@@ -10,6 +10,7 @@ from enrichment.spelling import calm
 LONGEST = 80
 _SENTENCE_END = re.compile(r"(?<=[^\W_]{3})\)?[.;]\s+(?=[A-Z])")
 _SHORTEST_SENTENCE = 25
+_READ, _CALMED = 500, 140  # characters: what lies behind them cannot come into a title
 
 
 @lru_cache(maxsize=16384)
@@ -24,12 +25,12 @@ def display_title(description: str | None, number: str | None) -> str | None:
     text = " ".join(description.split()) if description else ""
     if not text.strip(EDGES):
         return _cut(number) if number else text or None
-    text = subject_of(text, number)
+    text = subject_of(text[:_READ], number)
     if len(text) > LONGEST:
         sentence = _SENTENCE_END.split(text, maxsplit=1)[0]
         if len(sentence) >= _SHORTEST_SENTENCE:
             text = sentence
-    text = calm(text)
+    text = calm(text[:_CALMED])
     text = text.strip(EDGES) or text
     first = text.partition(" ")[0]
     if not any(character.isupper() for character in first):
