@@ -248,7 +248,7 @@ class Driver:
         except UnreachableError as error:
             return wire.failure("Unreachable", str(error), cause="unreachable")
         if key is not None and not signing.verify(
-            response.body,
+            wire.signed_part(response),
             response.headers.get("x-inngest-signature"),
             room.config.signing_keys,
             room.clock().timestamp(),

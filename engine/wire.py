@@ -16,6 +16,7 @@ MAX_STEPS = 1_000
 # Above this much state the SDK is told to fetch events and memos itself.
 API_STATE = 4 * 1024 * 1024
 _MAX_NAME = 1024
+_STREAMED = 201
 
 RUN, SLEEP, WAIT, INVOKE = "StepRun", "Sleep", "WaitForEvent", "InvokeFunction"
 PLANNED, ERROR, FAILED = "StepPlanned", "StepError", "StepFailed"
@@ -157,10 +158,15 @@ def failure(name: str, message: str, *, no_retry: bool = False, cause: str | Non
     return Failure(error=error, output=output, no_retry=no_retry)
 
 
+def signed_part(response: Response) -> bytes:
+    """What the answer's signature covers. A streaming SDK signs before it knows its answer: JSON's null."""
+    return b"null" if response.status == _STREAMED else response.body
+
+
 def read_response(response: Response) -> Outcome:
     """What an SDK's answer means. Never raises: rubbish is a `Failure` that says what was wrong."""
     headers = response.headers
-    if response.status == 201 and "x-inngest-sdk" in headers:
+    if response.status == _STREAMED and "x-inngest-sdk" in headers:
         unwrapped = _unwrap_stream(response)
         if unwrapped is None:
             return failure("InvalidResponse", "the SDK's streamed answer is not valid JSON")

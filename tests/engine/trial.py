@@ -132,13 +132,16 @@ class Trial:
         assert answer.get("ok") is True, answer
         return answer
 
+    def mount(self, *functions: inngest.Function[Any], **options: Any) -> None:
+        """Put the app on the stage."""
+        app = fastapi.FastAPI(openapi_url=None)
+        served = list(functions) or self.functions
+        inngest.fast_api.serve(app, self.client, served, serve_path=self.path, **options)
+        self.stage.mount(f"/apps/{self.app_id}/", app)
+
     async def register(self, *functions: inngest.Function[Any], **options: Any) -> dict[str, Any]:
         """Put the app on the stage and ask it to register; returns what the engine said, good or bad."""
-        app = fastapi.FastAPI(openapi_url=None)
-        inngest.fast_api.serve(
-            app, self.client, list(functions) or self.functions, serve_path=self.path, **options
-        )
-        self.stage.mount(f"/apps/{self.app_id}/", app)
+        self.mount(*functions, **options)
         reply = await self.http.put(f"{self.stage.app_origin}{self.path}")
         answer = reply.json()
         assert isinstance(answer, dict), answer

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import inngest
+
 from tests.engine.trial import Trial, case
 
 CRAZY = "%$^&*(_+{|:<?☃️ /\\\"'"
@@ -269,3 +271,20 @@ async def a_hundred_sequential_steps_are_a_hundred_memos(trial: Trial) -> None:
     run = await trial.outcome("long")
     assert run["output"] == 4950
     assert [each["output"] for each in await trial.steps(run["run_id"])] == list(range(100))
+
+
+@case
+async def an_app_that_streams_its_answers_is_understood(trial: Trial) -> None:
+    @trial.function(retries=1)
+    async def streamed(ctx: Any) -> Any:
+        first = await ctx.step.run("first", lambda: "streamed")
+
+        def flaky() -> str:
+            if ctx.attempt == 0:
+                raise RuntimeError("once")
+            return "twice"
+
+        return [first, await ctx.step.run("flaky", flaky)]
+
+    await trial.serve(streaming=inngest.Streaming.FORCE)
+    assert await trial.completed("streamed") == ["streamed", "twice"]
