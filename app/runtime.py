@@ -42,6 +42,7 @@ log = logging.getLogger("protenders.server")
 
 Clock = Callable[[], datetime]
 STOP_GRACE_SECONDS = 1.5
+REGISTER_PATIENCE_SECONDS = 15.0
 REGISTER_RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)
 
 
@@ -130,6 +131,8 @@ async def started(
         registering = asyncio.create_task(_register(runtime), name="register")
         stack.push_async_callback(_end, registering)
         stack.callback(runtime.stopping.set)
+        # An event that arrives before the functions are known starts nothing. Nobody can send one while we wait.
+        await asyncio.wait({registering}, timeout=REGISTER_PATIENCE_SECONDS)
         log.info("ready: source %s (%s), functions run by %s", chosen.kind, chosen.reason, _runner(settings))
         yield runtime
 
