@@ -13,6 +13,7 @@ _MOMENTS = {
     "last_changed_at",
     "enriched_at",
     "enrichment_next_at",
+    "release_fetched_at",
     "provenance",
     "search",
     "content_hash",

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from db import jobs
 from tests.acceptance.processes import PROTENDERS, Process, answers, free_port, running, wait_for
 from tests.acceptance.snapshot import snapshot
 
@@ -71,8 +72,9 @@ def _truthful_end(server: Server) -> None:
         "SELECT count(*) FROM (SELECT ocid, content_hash FROM releases GROUP BY 1, 2 HAVING count(*) > 1) AS twice"
     )
     assert doubled == 0
-    added = server.scalar("SELECT (metadata->>'recordsAdded')::int FROM jobs WHERE type = 'DELTA_SYNC'")
-    assert added == server.scalar("SELECT count(*) FROM tenders")
+    with server.database.connect() as connection:
+        (sync,) = jobs.page(connection, limit=10, type="DELTA_SYNC")
+    assert sync.to_json()["metadata"]["recordsAdded"] == server.scalar("SELECT count(*) FROM tenders")
 
 
 @pytest.fixture
@@ -99,17 +101,19 @@ def test_killed_at_every_step_boundary_the_run_goes_on_where_it_was(
         server.ask_for_a_sync()
         wait_for("the job", lambda: server.scalar("SELECT count(*) FROM jobs"))
     kills = 0
-    while not server.everything_ended():
+    while not server.ended():
         with server.up() as process:
             steps = server.finished_steps()
             wait_for(
                 "another finished step",
-                lambda steps=steps: server.finished_steps() > steps or server.everything_ended(),
+                lambda steps=steps: server.finished_steps() > steps or server.ended(),
                 seconds=60,
             )
             process.kill()
             kills += 1
     assert kills >= 8
+    with server.up():
+        wait_for("the end of the follow-up", server.everything_ended, seconds=90)
     _truthful_end(server)
     assert snapshot(database_url) == undisturbed
 
