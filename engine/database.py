@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar
@@ -29,6 +30,7 @@ TRANSIENT = (
 )
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0
+_TROUBLE_LASTS = 10.0
 
 
 class Closed(Exception):  # noqa: N818
@@ -40,6 +42,7 @@ class Database:
 
     def __init__(self, url: str, *, size: int = 4, on_write: OnWrite | None = None) -> None:
         self._on_write = on_write
+        self._trouble_at = -_TROUBLE_LASTS
         self.dsn = psycopg_dsn(url)
         self._size = size
         self._idle: asyncio.LifoQueue[Connection | None] = asyncio.LifoQueue()
@@ -97,6 +100,14 @@ class Database:
         self.watch(point, "after")
         return result
 
+    def trouble(self) -> None:
+        """A connection broke: what was on its way may have been committed unheard."""
+        self._trouble_at = time.monotonic()
+
+    def troubled(self) -> bool:
+        """Whether a connection broke lately."""
+        return time.monotonic() - self._trouble_at < _TROUBLE_LASTS
+
     def watch(self, point: str | None, phase: Phase) -> None:
         """Tell whoever watches that a durable write is about to be made, or has been committed."""
         if point is not None and self._on_write is not None:
@@ -109,6 +120,7 @@ class Database:
                 async with self.connection() as connection, connection.transaction():
                     return await work(connection)
             except TRANSIENT as error:
+                self.trouble()
                 if self._closed or isinstance(error, errors.QueryCanceled):
                     raise
                 log.warning("engine: repeating a transaction: %s", str(error).strip())

@@ -68,6 +68,9 @@ class Engine:
         self._undecided = asyncio.Event()
         self._reserved = 0
         self._backlog = False
+        # claimed, and being read; and held in the database when last looked, but not driven here
+        self._taking: set[str] = set()
+        self._astray: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._next_due: datetime | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -318,6 +321,28 @@ class Engine:
 
     async def _take_up(self, claimed: list[Claimed]) -> None:
         """Read the state of claimed runs and drive them."""
+        self._taking.update(one.run_id for one in claimed)
+        try:
+            await self._read_and_drive(claimed)
+        finally:
+            self._taking.difference_update(one.run_id for one in claimed)
+
+    async def audit(self) -> None:
+        """Let go of runs that this process holds without driving them.
+
+        A connection that broke between a commit and its answer leaves such: claimed, and nobody knows.
+        """
+        held = await self.database.run(lambda c: queueing.owned(c, self.owner))
+        known = {*self.drivers, *self._taking, *self.writer.promised()}
+        astray = {run_id: epoch for run_id, epoch in held.items() if run_id not in known}
+        again = {run_id: epoch for run_id, epoch in astray.items() if self._astray.get(run_id) == epoch}
+        self._astray = astray
+        if again:
+            log.warning("engine: putting back %d runs that were held and not driven", len(again))
+            await self.database.run(lambda c: queueing.let_go(c, self.owner, again), "let-go")
+            self._wake.set()
+
+    async def _read_and_drive(self, claimed: list[Claimed]) -> None:
         run_ids = [one.run_id for one in claimed]
         event_ids = {event_id for one in claimed for event_id in one.event_ids}
 

@@ -77,6 +77,9 @@ async def cancel(engine: Engine, run_ids: Sequence[str]) -> list[str]:
     """Cancel runs. Returns those that had not ended; they are `Cancelled` from now on, whatever a step does."""
     now = engine.clock()
     ended = await engine.database.run(lambda c: end_runs(engine, c, run_ids, now), "cancel")
+    if len(ended) < len(set(run_ids)):
+        # The server may have gone away between a first commit and its answer.
+        ended = await engine.database.run(lambda c: operating.cancelled_at(c, run_ids, now))
     engine.ended_elsewhere(ended)
     return ended
 
@@ -110,6 +113,7 @@ async def rerun(engine: Engine, run_id: str, *, from_step: str | None = None, **
     `{"input": …}`, which SDKs with that feature understand. Raises `NotPossibleError`.
     """
     now = engine.clock()
+    new_id = ids.ulid(int(now.timestamp() * 1000))
 
     async def work(connection: Connection) -> NewRun:
         row = await reading.run(connection, run_id)
@@ -122,9 +126,9 @@ async def rerun(engine: Engine, run_id: str, *, from_step: str | None = None, **
         if not row.event_ids or row.event_ids[0] not in bodies:
             raise NotPossibleError(f"the event of run {run_id} is no longer stored")
         run = new_run(function, orjson.loads(bodies[row.event_ids[0]]), row.event_ids, now, cause=RERUN)
-        run.original_run = run_id
-        await accepting.accept(connection, engine.owner, [Accept(runs=[run])], now)
-        if from_step is not None:
+        run.id, run.original_run = new_id, run_id
+        created, _ = await accepting.accept(connection, engine.owner, [Accept(runs=[run])], now)
+        if created and from_step is not None:
             await _keep_steps(connection, run_id, run.id, from_step, options, now)
         return run
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SWEEP_EVERY = timedelta(seconds=5)
+SWEEP_AFTER_TROUBLE = timedelta(seconds=1)
 CLEAR_AT_ONCE = 1_000
 
 
@@ -83,8 +84,9 @@ class Timers:
             engine.after_write(Aftermath(ready=True))
         await self._fire_schedules(now)
         if self._sweep_at is None or now >= self._sweep_at:
-            self._sweep_at = now + SWEEP_EVERY
+            self._sweep_at = now + (SWEEP_AFTER_TROUBLE if engine.database.troubled() else SWEEP_EVERY)
             await self._sweep()
+            await engine.audit()
         if self._clear_at is None or now >= self._clear_at:
             self._clear_at = now + timedelta(seconds=engine.config.retention_every)
             engine.spawn(clear(engine, now))

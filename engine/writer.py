@@ -56,6 +56,7 @@ class Writer:
         self._clock = clock
         self._after = after
         self._waiting: list[_Item] = []
+        self._batch: list[_Item] = []
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
@@ -86,6 +87,12 @@ class Writer:
         self._wake.set()
         return item.done
 
+    def promised(self) -> set[str]:
+        """Runs that this process will drive once what is on its way has been committed."""
+        works = [item.work for item in (*self._batch, *self._waiting)]
+        accepts = [work if isinstance(work, Accept) else work.accept for work in works]
+        return {run.id for accept in accepts if accept is not None for run in accept.runs}
+
     async def _loop(self) -> None:
         while True:
             if not self._waiting:
@@ -94,8 +101,9 @@ class Writer:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            batch, self._waiting = self._waiting[:MAX_ITEMS], self._waiting[MAX_ITEMS:]
-            await self._commit(batch)
+            self._batch, self._waiting = self._waiting[:MAX_ITEMS], self._waiting[MAX_ITEMS:]
+            await self._commit(self._batch)
+            self._batch = []
 
     async def _commit(self, batch: list[_Item]) -> None:
         """Commit the batch, again and again while the server is away; every part of it may be repeated."""
@@ -105,6 +113,7 @@ class Writer:
                 results, aftermath = await self._transact([item.work for item in batch])
             except TRANSIENT as error:
                 log.warning("engine: the writer repeats a transaction: %s", str(error).strip())
+                self._database.trouble()
                 if self._connection is not None and self._connection.broken:
                     self._connection = None
                 if self._closing and self._connection is None:

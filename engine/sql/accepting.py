@@ -38,13 +38,15 @@ WITH e AS (
     SELECT id, function_id, status, cause, event_ids::text[], queued_at,
            CASE WHEN state = 'o' THEN queued_at END, parent_run, parent_step, original_run
     FROM fresh
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
 ), q AS (
     INSERT INTO engine.queue (run_id, function_id, state, rank, wake_at, owner, epoch, started, gates, throttle,
                               singleton, deadline, finish_within)
     SELECT id, function_id, state, rank, wake_at, CASE WHEN state = 'o' THEN %b::uuid END,
            CASE WHEN state = 'o' THEN 1 ELSE 0 END, state = 'o', gates::text[], throttle, singleton, deadline,
            finish_within
-    FROM fresh
+    FROM fresh WHERE id IN (SELECT id FROM r)
 ), i AS (
     INSERT INTO engine.intents (event_id, function_id, created_at, detail)
     SELECT y.event_id, y.function_id, %b, y.detail
@@ -57,7 +59,7 @@ WITH e AS (
     ON CONFLICT DO NOTHING
     RETURNING event_id
 )
-SELECT id, 'r' FROM fresh UNION ALL SELECT event_id, 'w' FROM w
+SELECT id, 'r' FROM r UNION ALL SELECT event_id, 'w' FROM w
 """
 
 _CANCELS = """

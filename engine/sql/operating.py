@@ -128,6 +128,15 @@ async def end(
         return await cursor.fetchall()
 
 
+async def cancelled_at(connection: Connection, run_ids: Sequence[str], at: datetime) -> list[str]:
+    """Those of the runs that were cancelled at exactly this time."""
+    cursor = await connection.execute(
+        "SELECT id FROM engine.runs WHERE id = ANY(%s::text[]) AND status = 'Cancelled' AND ended_at = %s",
+        [list(run_ids), at],
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
 async def matching(
     connection: Connection, *, live: bool, statuses: Sequence[str] = (), **values: Any
 ) -> list[tuple[str, bytes]]:

@@ -62,8 +62,11 @@ SELECT least(
 _STILL_HELD = """
 SELECT pokes FROM engine.queue WHERE run_id = %s AND owner = %s AND epoch = %s AND state = 'o'
 """
-_RELEASE = """
-UPDATE engine.queue SET state = 'r', owner = NULL WHERE owner = %b AND state = 'o' RETURNING run_id
+_OWNED = "SELECT run_id, epoch FROM engine.queue WHERE owner = %b AND state = 'o'"
+_LET_GO = """
+UPDATE engine.queue q SET state = 'r', owner = NULL, cursor = NULL, epoch = q.epoch + 1
+FROM unnest(%b::text[], %b::int4[]) AS x(run_id, epoch)
+WHERE q.run_id = x.run_id AND q.epoch = x.epoch AND q.owner = %b AND q.state = 'o'
 """
 _OVERDUE = """
 SELECT run_id, started FROM engine.queue WHERE deadline <= %b ORDER BY deadline LIMIT 200
@@ -158,10 +161,15 @@ async def next_due(connection: Connection, now: datetime) -> datetime | None:
     return row[0] if row else None
 
 
-async def release(connection: Connection, owner: uuid.UUID) -> list[str]:
-    """Put back everything that `owner` holds, for others to take up."""
-    cursor = await connection.execute(_RELEASE, [owner])
-    return [row[0] for row in await cursor.fetchall()]
+async def owned(connection: Connection, owner: uuid.UUID) -> dict[str, int]:
+    """The runs that `owner` holds, each with the epoch of its lease."""
+    cursor = await connection.execute(_OWNED, [owner])
+    return dict(await cursor.fetchall())
+
+
+async def let_go(connection: Connection, owner: uuid.UUID, runs: dict[str, int]) -> None:
+    """Put back runs that `owner` holds without driving them."""
+    await connection.execute(_LET_GO, [list(runs), list(runs.values()), owner])
 
 
 async def overdue(connection: Connection, now: datetime) -> list[tuple[str, bool]]:
