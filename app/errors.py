@@ -19,6 +19,7 @@ def install(app: FastAPI) -> None:
     """Puts the handlers in place."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(sqlalchemy.exc.DataError, _impossible)
     app.add_exception_handler(sqlalchemy.exc.OperationalError, _database)
     app.add_exception_handler(sqlalchemy.exc.TimeoutError, _database)
 
@@ -48,6 +49,12 @@ async def _invalid(request: Request, problem: Exception) -> Response:
         f"{'.'.join(str(part) for part in error['loc'][1:])}: {error['msg']}" for error in problem.errors()
     ]
     return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults))
+
+
+async def _impossible(request: Request, problem: Exception) -> Response:
+    """A value that no column can hold, such as text with a NUL character, is the request's fault."""
+    log.warning("the database refused a value of %s: %s", request.url.path, getattr(problem, "orig", problem))
+    return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "A value is one that the database cannot hold.")
 
 
 async def _database(request: Request, problem: Exception) -> Response:

@@ -54,6 +54,8 @@ def one(connection: sa.Connection, key: str, *, published_only: bool = True) -> 
 
 def current(connection: sa.Connection, ocid: str) -> Row | None:
     """A published tender as it stands, its values as Python has them, and the hash of its content."""
+    if not _KEY.fullmatch(ocid):
+        return None
     return connection.execute(
         sa.select(*COLUMNS, tenders.c.content_hash).where(tenders.c.ocid == ocid, tenders.c.is_published)
     ).one_or_none()

@@ -7,7 +7,7 @@ thousandth costs what the first one does.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any, cast
@@ -23,9 +23,10 @@ from db.tender_reads import COLUMNS, DOCUMENT_COLUMNS, Row, add_documents, as_js
 LIFECYCLES = ("open", "closed", "cancelled", "awarded")
 MAIN_CATEGORIES = ("goods", "works", "services")
 FACETS = ("province", "detailed_category", "organ_of_state_type", "lifecycle")
-COUNTED = 5_000
-"""Facets are counted over at most so many tenders, the newest that fit."""
+COUNTED = 2_500
+"""Facets are counted over at most so many of the tenders that fit: the newest, unless words are searched for."""
 
+_LOOKED_THROUGH = 4_000
 _OCID = re.compile(r"ocds-[a-z0-9]+-\d+", re.ASCII)
 _NEGATION = re.compile(r"(?:^|\s)-\S")
 _ORDER = (tenders.c.published_at.desc().nulls_last(), tenders.c.n.desc())
@@ -78,7 +79,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many of the newest `COUNTED` tenders that fit have which value; `capped` when more fit."""
+    """How many of the tenders that fit have which value; `capped` when more than `COUNTED` fit."""
 
     total: int
     capped: bool
@@ -99,10 +100,9 @@ def rows_of_page(
     """The rows of a page as Python has them, with `content_hash`, and the cursor of the next page."""
     after = None if cursor is None else parse(cursor)
     _plan_each_search(connection)
-    conditions = conditions_of(filters)
-    rows = _rows(connection, conditions, after, limit + 1)
+    rows = _rows(connection, filters, after, limit + 1)
     if len(rows) <= limit and after is not None and after.published is not None:
-        rows += _rows(connection, conditions, Position.before_undated(), limit + 1 - len(rows))
+        rows += _rows(connection, filters, Position.before_undated(), limit + 1 - len(rows))
     if len(rows) <= limit:
         return rows, None
     last = rows[limit - 1]
@@ -112,13 +112,10 @@ def rows_of_page(
 def counts(connection: sa.Connection, filters: Filters) -> Counts:
     """How the tenders that fit are spread over provinces, categories, kinds of buyers and lifecycles."""
     _plan_each_search(connection)
-    found = (
-        sa.select(*(tenders.c[name] for name in FACETS))
-        .where(*conditions_of(filters))
-        .order_by(*_ORDER)
-        .limit(COUNTED + 1)
-        .subquery("found")
-    )
+    fitting = sa.select(*(tenders.c[name] for name in FACETS)).where(*conditions_of(filters))
+    # The newest of a common word's tenders are known only after sorting all of them.
+    ordered = fitting if _words(filters) else fitting.order_by(*_ORDER)
+    found = ordered.limit(COUNTED + 1).subquery("found")
     columns = [found.c[name] for name in FACETS]
     total = sa.func.grouping(*columns) == 2 ** len(columns) - 1
     sets = sa.func.grouping_sets(*(sa.tuple_(column) for column in columns), sa.text("()"))
@@ -179,12 +176,24 @@ def has_category(connection: sa.Connection, name: str) -> bool:
 
 def conditions_of(filters: Filters) -> list[sa.ColumnElement[bool]]:
     """The filters as conditions on `tenders`."""
+    words = _words(filters)
+    return [*_restrictions(filters), *([] if words is None else [_matches(words, tenders.c.search)])]
+
+
+def _words(filters: Filters) -> str | None:
+    """The words to search for, unless there are none or they are an ocid."""
+    words = (filters.q or "").strip()
+    return words if words and not _OCID.fullmatch(words) else None
+
+
+def _restrictions(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    """All conditions but the words."""
     column = tenders.c
     found: list[sa.ColumnElement[bool]] = []
     if filters.published_only:
         found.append(column.is_published)
-    if filters.q and filters.q.strip():
-        found.append(_matches(filters.q.strip()))
+    if filters.q and _OCID.fullmatch(filters.q.strip()):
+        found.append(column.ocid == filters.q.strip())
     if filters.buyer:
         name = filters.buyer.strip()
         by_name = sa.func.lower(column.buyer_name) == sa.func.lower(name)
@@ -214,26 +223,54 @@ def conditions_of(filters: Filters) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _rows(
-    connection: sa.Connection, conditions: Sequence[sa.ColumnElement[bool]], after: Position | None, most: int
-) -> list[Row]:
+def _rows(connection: sa.Connection, filters: Filters, after: Position | None, most: int) -> list[Row]:
     column = tenders.c
-    statement = sa.select(*COLUMNS, column.n, column.content_hash).where(*conditions)
+    conditions = [*_restrictions(filters), *_behind(after)]
+    words = _words(filters)
+    if words is None:
+        statement = sa.select(*COLUMNS, column.n, column.content_hash).where(*conditions)
+        return list(connection.execute(statement.order_by(*_ORDER).limit(most)).all())
+    # Common words are found quickly among the newest tenders, rare ones by their index. Which they are, the planner
+    # guesses badly where words go together or exclude each other, so it is not asked: both ways have a bound.
+    newest = (
+        sa.select(*COLUMNS, column.n, column.content_hash, column.search)
+        .where(*conditions)
+        .order_by(*_ORDER)
+        .limit(_LOOKED_THROUGH)
+        .subquery("newest")
+    )
+    wanted = [newest.c[name] for name in (*(each.name for each in COLUMNS), "n", "content_hash")]
+    order = (newest.c.published_at.desc().nulls_last(), newest.c.n.desc())
+    among_newest = sa.select(*wanted).where(_matches(words, newest.c.search)).order_by(*order).limit(most)
+    rows = list(connection.execute(among_newest).all())
+    if len(rows) == most:
+        return rows
+    found = (
+        sa.select(column.n, column.published_at)
+        .where(_matches(words, column.search), *conditions)
+        .cte("found")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    order = (found.c.published_at.desc().nulls_last(), found.c.n.desc())
+    chosen = sa.select(found.c.n).order_by(*order).limit(most)
+    by_index = (
+        sa.select(*COLUMNS, column.n, column.content_hash).where(column.n.in_(chosen)).order_by(*_ORDER)
+    )
+    return list(connection.execute(by_index).all())
+
+
+def _behind(after: Position | None) -> list[sa.ColumnElement[bool]]:
+    column = tenders.c
     if after is None:
-        statement = statement.order_by(*_ORDER)
-    elif after.published is None:
-        undated = (column.published_at.is_(None), column.n < after.n)
-        statement = statement.where(*undated).order_by(column.n.desc())
-    else:
-        # A comparison of rows is one condition on the index, wherever in it the page begins.
-        place = sa.tuple_(after.published, after.n, types=[column.published_at.type, column.n.type])
-        statement = statement.where(sa.tuple_(column.published_at, column.n) < place).order_by(*_ORDER)
-    return list(connection.execute(statement.limit(most)).all())
+        return []
+    if after.published is None:
+        return [column.published_at.is_(None), column.n < after.n]
+    # A comparison of rows is one condition on the index, wherever in it the page begins.
+    place = sa.tuple_(after.published, after.n, types=[column.published_at.type, column.n.type])
+    return [sa.tuple_(column.published_at, column.n) < place]
 
 
-def _matches(words: str) -> sa.ColumnElement[bool]:
-    if _OCID.fullmatch(words):
-        return tenders.c.ocid == words
+def _matches(words: str, search: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
     query: sa.ColumnElement[Any] = sa.func.websearch_to_tsquery(
         sa.literal_column("'english'::regconfig"), words
     )
@@ -242,7 +279,7 @@ def _matches(words: str) -> sa.ColumnElement[bool]:
         # other one excludes.
         as_is = sa.func.websearch_to_tsquery(sa.literal_column("'simple'::regconfig"), words)
         query = query.op("||")(as_is)
-    return tenders.c.search.op("@@", return_type=sa.Boolean())(query)
+    return search.op("@@", return_type=sa.Boolean())(query)
 
 
 def _from(column: sa.ColumnElement[Any], day: date | None) -> sa.ColumnElement[bool] | None:

@@ -21,7 +21,7 @@ from db.tender_cursors import CursorError
 router = APIRouter(prefix="/api/ocds", tags=["open data"], dependencies=[Depends(once_each)])
 
 
-@router.get("/releases.json", response_model=models.ReleasePackage, responses=described.DATA)
+@router.get("/releases.json", response_model=models.ReleasePackage, responses=described.SOME)
 def releases(
     request: Request, runtime: TheRuntime, connection: Reading, asked: Annotated[AskedReleases, Query()]
 ) -> Response:
@@ -37,6 +37,9 @@ def releases(
         )
     except CursorError as problem:
         raise fault("cursor", str(problem)) from problem
+    if not rows:
+        # OCDS has no package without a release.
+        raise HTTPException(404, "No published tender fits.")
     documents = tender_reads.documents_of(connection, [row.ocid for row in rows])
     origin = origin_of(request, runtime)
     changed = tender_reads.last_changed_at(connection)

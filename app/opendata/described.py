@@ -29,6 +29,7 @@ _REFUSED: Responses = {
     503: {"model": Problem, "description": "The database does not answer, or too many exports are running."},
 }
 DATA: Responses = {200: {"headers": _VALIDATORS}, **_REFUSED}
+SOME: Responses = {**DATA, 404: {"model": Problem, "description": "No published tender fits."}}
 ONE: Responses = {**DATA, 404: {"model": Problem, "description": "There is no such published tender."}}
 
 

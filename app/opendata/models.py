@@ -103,7 +103,7 @@ class Count(BaseModel):
 
 
 class Facets(BaseModel):
-    """How what fits is spread, counted over at most the newest 5,000 tenders."""
+    """How what fits is spread, counted over at most 2,500 tenders: the newest, unless words are searched for."""
 
     counted: int = Field(description="Over how many tenders was counted: all that fit, unless `capped`.")
     capped: bool = Field(description="Whether more fit than were counted.")
