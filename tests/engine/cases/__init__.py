@@ -7,6 +7,7 @@ asynchronous functions.
 from __future__ import annotations
 
 from tests.engine.cases import (
+    asking,
     batching,
     cancelling,
     errors,
@@ -25,6 +26,7 @@ from tests.engine.trial import CASES as ALL
 
 __all__ = [
     "ALL",
+    "asking",
     "batching",
     "cancelling",
     "errors",
