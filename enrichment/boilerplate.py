@@ -7,6 +7,7 @@ import re
 EDGES = " \t-–—:;,.|/\\*•\"'“”‘’_#"
 _SHORTEST = 12
 _ROUNDS = 4
+_LONG_WORD = re.compile(r"[^\W\d_]{4,}")
 _LOOSE_START = re.compile(r"(?:and|or|of|&)\b", re.IGNORECASE)
 
 _KIND = "(?:bid|tender|rfq|rfp|rfb|rft|rfi|eoi|contract|quotation|ref(?:erence)?|proposal|project|notice|scm|quote)"
@@ -39,12 +40,12 @@ _INVITED_FOR = (  # "Bids are hereby invited from experienced contractors for th
     rf"(?:to\s+(?:quote|tender|bid|submit(?:\s+\w+)?\s+{_DOCUMENTS}|submit\s+\w+)\s+)?for\s+(?:the\s+)?"
 )
 _REQUEST_FOR = (  # "Invitation to tender for …", "Request for proposals (RFP): …", "Call for quotation – …"
-    rf"(?:an?\s+)?(?:open\s+)?(?:invitation|request|call)\s+(?:to|for)\s+(?:the\s+)?(?:an?\s+)?(?:open\s+|formal\s+)?"
-    rf"(?:{_DOCUMENTS}|bidders|submit\s+\w+)\s*(?:[(\[]\s*\w{{2,4}}\s*[)\]])?\s*(?:no\.?\s*\S*\d\S*)?\s*"
+    rf"(?:an?\s+)?(?:open\s+)?(?:invitation|request|call)\s+(?:to|for)\s+(?:the\s+)?(?:an?\s+)?"
+    rf"(?:(?:open|formal|price|public|written|competitive)\s+)?(?:{_DOCUMENTS}|bidders|submit\s+\w+)\s*(?:[(\[]\s*\w{{2,4}}\s*[)\]])?\s*(?:no\.?\s*\S*\d\S*)?\s*"
     r"(?:[:;–—-]+\s*|\b(?:for|to|on|from|in\s+respect\s+of)\b\s+(?:the\s+)?|(?<=[)\]])\s*(?=\w))"
 )
 _DESCRIPTION = (
-    r"(?:bid|tender|project|contract|quotation)?\s*(?:description|title|name|scope)\s*"
+    r"(?:bid|tender|project|contract|quotation|rfq|rfp|rfb|rft)?\s*(?:description|title|name|scope)\s*"
     r"(?:of\s+(?:the\s+)?(?:bid|tender|services?|works?|project))?\s*[:;–—-]+\s*"
 )
 _AGAIN = (  # "Re-advertisement: …"
@@ -65,6 +66,8 @@ _OPENINGS = tuple(
         r"(?:tender|bid|quotation)\s+invitation\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:quotations?|proposals?|bids?|tenders?|contract)\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:RFQ|RFP|RFB|RFT|RFI|EOI)\s*(?:[:;–—-]+\s*|\bfor\b\s+(?:the\s+)?)",
+        r"(?:the\s+)?request\s+(?:to\s+(?=appoint)|for\s+(?:the\s+)?(?=(?:supply|provision|appointment|delivery|rental)\b))",
+        r"\d\.\s+(?=[A-Z])",
         _AGAIN,
         _DESCRIPTION,
         _APPOINTMENT,
@@ -75,7 +78,7 @@ _OPENINGS = tuple(
     )
 )
 _OPENING_WORD = re.compile(
-    r"(?:the|an?|open|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|title|name|scope"
+    r"(?:\d\.|the|an?|open|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|title|name|scope"
     r"|project|appoint|procure|engage|sourcing|establish|provision|for)",
     re.IGNORECASE,
 )
@@ -110,7 +113,7 @@ _PERIODS = tuple(
         ),
         (
             ("year period", "year contract", "year term"),
-            rf"{_BEFORE}(?:one|two|three|four|five|six|\d+)[\s-](?:\(\d+\)[\s-])?year\s+(?:contract\s+)?(?:period|term)\b",
+            rf"{_BEFORE}(?:for\s+(?:an?\s+|the\s+)?)?(?:one|two|three|four|five|six|\d+)[\s-](?:\(\d+\)[\s-])?year\s+(?:contract\s+)?(?:period|term)\b",
         ),
         (
             ("month", "year", "week", "day"),
@@ -159,7 +162,7 @@ def _kept(shorter: str, text: str) -> str:
 
 
 def _without_number(text: str, number: str | None) -> str:
-    if number and len(number) >= 3:
+    if number and len(number) >= 3 and _is_number(number):
         label = _LABEL.match(text)
         end = _after(text, number, label.end() if label else 0) or _after(text, number, 0)
         if end:
@@ -169,6 +172,11 @@ def _without_number(text: str, number: str | None) -> str:
         if match:
             text = _kept(text[match.end() :], text)
     return text.strip(EDGES) or text
+
+
+def _is_number(number: str) -> bool:
+    """Some fill the field for the tender's number with its title."""
+    return any(map(str.isdigit, number)) and len(_LONG_WORD.findall(number)) <= 2
 
 
 def _after(text: str, number: str, start: int) -> int | None:

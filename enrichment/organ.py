@@ -68,6 +68,11 @@ def _key(name: str) -> str:
     return _plain(name).replace(" ", "")
 
 
+def organ_names() -> list[str]:
+    """The names of the table as printed there, without the province before a dash."""
+    return [name.rpartition(" - ")[2] for name, _ in _table().values()]
+
+
 @cache
 def _table() -> dict[str, list[str]]:
     table: dict[str, list[str]] = orjson.loads(read_data("organs.json"))["departments"]

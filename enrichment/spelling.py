@@ -5,7 +5,8 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from enrichment.data import read_data, word_list
-from enrichment.gazetteer import COMMON_WORDS, gazetteer
+from enrichment.gazetteer import gazetteer
+from enrichment.organ import organ_names
 
 _SHOUTED_SHARE = 0.6
 _WORD = re.compile(r"[^\s/()\[\]–—,:;\"“”+=]+")
@@ -42,6 +43,13 @@ _LANDMARK_WORDS = (
 _BEFORE_LANDMARK = re.compile(rf"\b([a-z][a-z'’-]{{3,}})(?= {_LANDMARK}\b)")
 _NAMED_LANDMARK = re.compile(rf"(?<=[a-z])(?<!\bthe)( {_LANDMARK})\b")
 _NAME_AT_END = re.compile(r"(?:^|[\s(/,])(?!No\b|The\b)[A-Za-z]?[a-z]*[A-Z][\w'’-]+$")
+
+
+_NAME_OF_A_BODY = re.compile(  # and not "Water and Sanitation", which is mostly no department in a title
+    r"(?=.*[a-z])(?=.* ).*\b"
+    r"(?:Agency|Council|Authority|Commission|Board|Museum|University|Institute|Corporation|South Africa"
+    r"|African|Regulator|Tribunal)"
+)
 
 
 class _Lexicon(NamedTuple):
@@ -158,8 +166,9 @@ def _lexicon() -> _Lexicon:
     for name in _place_names():
         if " " in name or "-" in name:
             phrases[name.lower()] = name
-        elif name.lower() not in COMMON_WORDS:
+        elif name.lower() not in word_list("words that are places too"):
             words[name.lower()] = name
+    phrases |= {name.lower(): name for name in organ_names() if _NAME_OF_A_BODY.match(name)}
     in_phrases = False
     for line in read_data("spellings.txt").decode().splitlines():
         if line.startswith("phrases:"):
