@@ -14,8 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from ulid import ULID
 
 from app.auth.protection import Actor
+from app.inngest_link import cancel_run
 from app.runtime import Runtime
 from db import audit, jobs
+from engine import operations
 from functions.events import EVENTS
 
 SYNC = "tender/sync.requested"
@@ -94,19 +96,29 @@ async def send(
 
 
 async def cancel_job(runtime: Runtime, by: By, job_id: str) -> bool:
-    """Asks an active job to end. False when it has already ended; LookupError when there is none."""
+    """Ends an active job: it stops before its next step or page, and its run is cancelled wherever it runs.
 
-    def ask() -> bool:
+    False when it has already ended; LookupError when there is none.
+    """
+
+    def ask() -> jobs.Job | None:
         with runtime.engine.begin() as connection:
             job = jobs.get(connection, job_id)
             if job is None:
                 raise LookupError(job_id)
-            asked = jobs.request_cancel(connection, job_id, by=by.actor.name, now=runtime.clock())
-            if asked:
-                write_note(connection, runtime, by, "job.cancel", job_id, {"before": job.status})
-        return asked
+            if not jobs.request_cancel(connection, job_id, by=by.actor.name, now=runtime.clock()):
+                return None
+            write_note(connection, runtime, by, "job.cancel", job_id, {"before": job.status})
+            return job
 
-    return await run_in_threadpool(ask)
+    job = await run_in_threadpool(ask)
+    if job is None:
+        return False
+    if runtime.durable is not None:
+        await operations.cancel(runtime.durable, [job.run_id])
+    else:
+        await cancel_run(runtime.client, job.run_id)
+    return True
 
 
 async def rerun_job(runtime: Runtime, by: By, job_id: str) -> Sent:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import time
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import inngest
 from fastapi import HTTPException, Request
 
@@ -13,6 +16,8 @@ from app.settings import Settings
 from engine import EngineConfig
 from engine.backoff import BASE
 from functions.client import make_client
+
+log = logging.getLogger("protenders.inngest")
 
 SYNC_EVENT = "tender/sync.requested"
 SLOT_SECONDS = 1800
@@ -81,6 +86,30 @@ def fresh_signature(request: Request) -> None:
         stamp.isascii() and stamp.isdigit() and abs(time.time() - int(stamp)) <= SIGNATURE_AGE_SECONDS
     ):
         raise HTTPException(401, "The signature is too old, or its time is not readable.")
+
+
+async def cancel_run(client: inngest.Inngest, run_id: str) -> bool:
+    """Cancels a run at the Inngest server, as its REST API does; False (and a log line) when it did not take it.
+
+    The job itself was asked to end before, so nothing is lost but time.
+    """
+    key = client.signing_key
+    headers = {"Authorization": f"Bearer {_hashed(key)}"} if key else {}
+    try:
+        async with httpx.AsyncClient(timeout=10) as http:
+            answer = await http.delete(f"{client.api_origin.rstrip('/')}/v1/runs/{run_id}", headers=headers)
+    except httpx.HTTPError as problem:
+        log.warning("the Inngest server did not answer the cancellation of run %s: %s", run_id, problem)
+        return False
+    if answer.is_error:
+        log.warning("the Inngest server refused to cancel run %s: HTTP %s", run_id, answer.status_code)
+    return not answer.is_error
+
+
+def _hashed(key: str) -> str:
+    """A signing key as the REST API wants it: its prefix, and the hash of its hexadecimal part."""
+    prefix, _, secret = key.rpartition("-")
+    return f"{prefix}-{hashlib.sha256(bytes.fromhex(secret)).hexdigest()}"
 
 
 def registration(

@@ -69,6 +69,7 @@ class ThreadedServer:
     """An ASGI app on a loopback port of its own, in a thread with its own event loop."""
 
     def __init__(self, app: Any, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.app = app
         self._listener = listen(host, port)
         self._server = http_server(app, grace=1)
         self._thread = threading.Thread(target=self._run, name="stand-in", daemon=True)

@@ -92,11 +92,10 @@ async def cancel(runtime: TheRuntime, by: TheCaller, run_id: str) -> RedirectRes
     """Ends the run, and asks its job to end as well."""
     engine = engine_of(runtime)
     job_id = _job_of(runtime, run_id)
-    if job_id is not None:
-        await actions.cancel_job(runtime, by, job_id)
+    asked = job_id is not None and await actions.cancel_job(runtime, by, job_id)
     ended = await operations.cancel(engine, [run_id])
-    await actions.note(runtime, by, "run.cancel", run_id, {"ended": bool(ended)})
-    return back(f"/admin/runs/{run_id}", "cancelled" if ended else "already-ended")
+    await actions.note(runtime, by, "run.cancel", run_id, {"job": job_id})
+    return back(f"/admin/runs/{run_id}", "cancelled" if asked or ended else "already-ended")
 
 
 @router.post("/{run_id}/rerun")

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from app.auth.sessions import COOKIE
 from app.headers import MAX_BODY
@@ -325,3 +326,31 @@ def test_the_static_files_are_small_and_named_by_content(served: Serving, anybod
     for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
         assert "?v=" in address
         assert anybody.get(address).status_code == 200
+
+
+def test_the_numbers_of_the_first_page_are_the_database_s(
+    served: Serving, browser: Browser, job_id: str
+) -> None:
+    until(lambda: not _active(served), seconds=90, what="the end of all jobs")
+    page = browser("viewer").get("/admin").text
+    shown = dict(re.findall(r"<dt>([^<]+)</dt><dd>([0-9\u202f]+)</dd>", page))
+    numbers = {name: int(value.replace("\u202f", "")) for name, value in shown.items()}
+    counted = {
+        "tenders in all": "SELECT count(*) FROM tenders",
+        "expected to exist": "SELECT count(*) FROM tender_ids WHERE is_expected",
+        "missing": "SELECT count(*) FROM tender_ids WHERE is_expected AND NOT is_present",
+        "awaiting release": "SELECT count(*) FROM tender_ids WHERE is_expected AND is_present AND release_hash IS NULL",
+        "syncs ended": "SELECT count(*) FROM jobs WHERE type = 'DELTA_SYNC' AND finished_at IS NOT NULL"
+        " AND status NOT IN ('SKIPPED', 'CANCELLED')",
+    }
+    with served.runtime.engine.connect() as connection:
+        for label, statement in counted.items():
+            assert numbers[label] == connection.execute(sa.text(statement)).scalar_one(), label
+
+
+def _active(served: Serving) -> bool:
+    with served.runtime.engine.connect() as connection:
+        return bool(connection.execute(sa.text(_ACTIVE)).scalar_one())
+
+
+_ACTIVE = "SELECT count(*) FROM jobs WHERE status IN ('QUEUED', 'RUNNING', 'RETRYING')"
