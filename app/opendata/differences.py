@@ -32,8 +32,6 @@ def changes(before: Any, after: Any, *, most: int = MOST) -> list[Change]:
 
 
 def _walk(path: str, before: Any, after: Any) -> Iterator[Change]:
-    if _same(before, after):
-        return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in (*before, *(key for key in after if key not in before)):
             yield from _walk(f"{path}.{key}" if path else str(key), before.get(key), after.get(key))
@@ -43,13 +41,9 @@ def _walk(path: str, before: Any, after: Any) -> Iterator[Change]:
             old, new = _by_place(before), _by_place(after)
         for key in (*old, *(key for key in new if key not in old)):
             yield from _walk(f"{path}[{key}]", old.get(key), new.get(key))
-    else:
+    # In Python, True is 1; in JSON they differ.
+    elif before != after or isinstance(before, bool) != isinstance(after, bool):
         yield Change(path, before, after)
-
-
-def _same(before: Any, after: Any) -> bool:
-    # In Python, True == 1; in JSON they differ.
-    return bool(before == after) and isinstance(before, bool) == isinstance(after, bool)
 
 
 def _is_list(value: Any) -> bool:
