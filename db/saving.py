@@ -6,20 +6,24 @@ ledger's entries and the job's counts. Running it again changes nothing and coun
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from db import bodies, bulk, jobs
 from db.staging import FetchedRelease
-from db.tables import releases
+from db.tables import releases, tender_documents, tender_ids, tenders
 from db.tender_columns import CONTENT, ORIGIN, STATE
 from db.tender_rows import COLUMNS, TenderRow, values
 
-# One saver at a time: what is counted as added or changed is then exactly what was written.
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('protenders.saving', 0))"
+# One saver at a time: what is counted as added or changed is then exactly what was written, and tenders arrive in the
+# order of the commits.
+LOCK_NAME = "protenders.saving"
+_LOCK = f"SELECT pg_advisory_xact_lock(hashtextextended('{LOCK_NAME}', 0))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,37 @@ def save(
     made: Sequence[TenderRow],
     now: datetime,
 ) -> Saved:
-    """Save releases and the tenders made of them, straight from memory."""
-    bulk.temporary_like(conn, "saving_releases", _RELEASE_COLUMNS)
-    bulk.copy(conn, "saving_releases", _RELEASE_COLUMNS, (_release(release) for release in fetched))
-    bulk.temporary_like(conn, "saving_tenders", COLUMNS)
-    bulk.copy(conn, "saving_tenders", COLUMNS, (values(tender) for tender in made))
-    return _apply(conn, job_id=job_id, step=step, now=now)
+    """Save releases and the tenders made of them, straight from memory.
+
+    Hashes first: what is held as it should be is not sent at all, what is new is copied into its place, and only
+    what changed goes through a temporary table.
+    """
+    conn.execute(sa.text(_LOCK))
+    _append_releases(conn, fetched, job_id=job_id)
+    held = {row.ocid: row for row in conn.execute(_HELD, {"ocids": [tender.ocid for tender in made]})}
+    new = [tender for tender in made if tender.ocid not in held]
+    known = [tender for tender in made if tender.ocid in held and not _is_same(held[tender.ocid], tender)]
+    _insert(conn, new, job_id=job_id)
+    changed = Saved(len(made), len(new), 0)
+    states = Counter(tender.enrichment_status for tender in new)
+    if known:
+        bulk.temporary_like(conn, "saving_tenders", COLUMNS)
+        bulk.copy(conn, "saving_tenders", COLUMNS, (values(tender) for tender in known))
+        counts = _upsert_changed(conn, job_id=job_id, now=now)
+        conn.execute(sa.text("DROP TABLE saving_tenders, saving_changed"))
+        changed = Saved(len(made), len(new) + counts["added"], counts["updated"])
+        states.update({name: counts[name] for name in _STATES})
+    bulk.temporary_like(conn, "saving_ledger", _LEDGER_COLUMNS)
+    bulk.copy(
+        conn,
+        "saving_ledger",
+        _LEDGER_COLUMNS,
+        ((each.n, each.ocid, each.date, each.fetched_at, each.content_hash) for each in fetched),
+    )
+    bulk.temporary_like(conn, "saving_keys", _KEY_COLUMNS)
+    bulk.copy(conn, "saving_keys", _KEY_COLUMNS, ((each.n, each.row_hash) for each in (*new, *known)))
+    _note(conn, job_id=job_id, step=step, saved=changed, states=states, now=now)
+    return changed
 
 
 def save_staged(conn: sa.Connection, *, job_id: str, step: str, limit: int, now: datetime) -> Saved | None:
@@ -56,9 +85,16 @@ def save_staged(conn: sa.Connection, *, job_id: str, step: str, limit: int, now:
     if not moved:
         conn.execute(sa.text("DROP TABLE saving_tenders"))
         return None
-    bulk.temporary_like(conn, "saving_releases", _RELEASE_COLUMNS)
+    conn.execute(sa.text(_LOCK))
+    bulk.temporary_like(conn, "saving_ledger", _LEDGER_COLUMNS)
     conn.execute(_MOVE_RELEASES, given)
-    return _apply(conn, job_id=job_id, step=step, now=now)
+    counts = _upsert_changed(conn, job_id=job_id, now=now)
+    bulk.temporary_like(conn, "saving_keys", _KEY_COLUMNS)
+    conn.execute(sa.text("INSERT INTO saving_keys (n, row_hash) SELECT n, row_hash FROM saving_tenders"))
+    saved = Saved(moved, counts["added"], counts["updated"])
+    _note(conn, job_id=job_id, step=step, saved=saved, states=counts, now=now)
+    conn.execute(sa.text("DROP TABLE saving_tenders, saving_changed"))
+    return saved
 
 
 def keep_unmade(conn: sa.Connection, job_id: str) -> int:
@@ -77,55 +113,147 @@ def close_passed(conn: sa.Connection, *, now: datetime) -> int:
     ).rowcount
 
 
-def _apply(conn: sa.Connection, *, job_id: str, step: str, now: datetime) -> Saved:
+def _append_releases(conn: sa.Connection, fetched: Sequence[FetchedRelease], *, job_id: str) -> None:
+    given = {
+        "ocids": [release.ocid for release in fetched],
+        "hashes": [release.content_hash for release in fetched],
+    }
+    held = {(row.ocid, bytes(row.content_hash)) for row in conn.execute(_HELD_RELEASES, given)}
+    unique = {(release.ocid, release.content_hash): release for release in fetched}
+    missing = [release for key, release in unique.items() if key not in held]
+    bulk.copy(conn, "releases", _RELEASE_COLUMNS, (_release(release, job_id) for release in missing))
+
+
+def _is_same(held: sa.Row[Any], tender: TenderRow) -> bool:
+    return (
+        bytes(held.content_hash) == tender.content_hash
+        and held.lifecycle == tender.lifecycle
+        and held.release_hash == tender.release_hash
+        and held.row_hash == tender.row_hash
+        and held.enrichment_status == tender.enrichment_status
+        and held.enrichment_attempts == tender.enrichment_attempts
+        and held.enrichment_next_at == tender.enrichment_next_at
+        and (held.is_published or not tender.is_published)
+    )
+
+
+def _insert(conn: sa.Connection, new: Sequence[TenderRow], *, job_id: str) -> None:
+    """Copy tenders that are not there into their place, with their documents."""
+    taken = set(
+        conn.execute(
+            sa.text("SELECT slug FROM tenders WHERE slug = ANY(:slugs)"),
+            {"slugs": [tender.slug for tender in new]},
+        ).scalars()
+    )
+    rows: list[tuple[object, ...]] = []
+    for tender in new:
+        slug = f"{tender.slug}-{tender.n}" if tender.slug in taken else tender.slug
+        taken.add(slug)
+        rows.append((job_id, *values(tender if slug == tender.slug else replace(tender, slug=slug))[:-1]))
+    bulk.copy(conn, "tenders", [tenders.c.job_id, *COLUMNS[:-1]], rows)
+    bulk.copy(
+        conn,
+        "tender_documents",
+        _DOCUMENT_COLUMNS,
+        (
+            (tender.ocid, position, *(_text(document.get(name)) for name in _DOCUMENT_NAMES))
+            for tender in new
+            for position, document in enumerate(tender.documents)
+        ),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else bodies.clean(str(value))
+
+
+def _upsert_changed(conn: sa.Connection, *, job_id: str, now: datetime) -> Counter[str]:
+    """Write what differs of `saving_tenders`; what that came to."""
     given = {"job_id": job_id, "now": now}
-    conn.execute(sa.text(_LOCK))
-    conn.execute(_APPEND_RELEASES, given)
     conn.execute(_FIND_CHANGED)
-    counts = conn.execute(_COUNT_CHANGED).one()
-    if counts.written:
+    counts = Counter(dict(conn.execute(_COUNT_CHANGED).mappings().one()))
+    if counts["written"]:
         conn.execute(_UPSERT, given)
         conn.execute(_DROP_DOCUMENTS)
         conn.execute(_ADD_DOCUMENTS)
+    return counts
+
+
+def _note(
+    conn: sa.Connection,
+    *,
+    job_id: str,
+    step: str,
+    saved: Saved,
+    states: Counter[str],
+    now: datetime,
+) -> None:
+    """Bring the ledger, the portal's rows, the rejections and the job's counts up to what was saved."""
+    given = {"now": now}
     conn.execute(_LEDGER_OF_RELEASES, given)
-    conn.execute(_LEDGER_OF_ROWS, given)
+    conn.execute(_LEDGER_OF_ROWS)
     conn.execute(_ROWS_SAVED)
     conn.execute(_RESOLVE_REJECTED, given)
-    conn.execute(sa.text("DROP TABLE saving_tenders, saving_releases, saving_changed"))
+    conn.execute(sa.text("DROP TABLE saving_ledger, saving_keys"))
     jobs.add_effect(
         conn,
         job_id,
         step,
-        added=counts.added,
-        updated=counts.updated,
-        enriched=counts.enriched,
-        enrichment_failed=counts.enrichment_failed,
-        enrichment_pending=counts.enrichment_pending,
+        added=saved.added,
+        updated=saved.updated,
+        enriched=states["enriched"],
+        enrichment_failed=states["failed"],
+        enrichment_pending=states["pending"] + states["not_listed"],
     )
-    return Saved(tenders=counts.tenders, added=counts.added, updated=counts.updated)
 
 
+_STATES = ("enriched", "failed", "pending", "not_listed")
 _RELEASE_COLUMNS = [
     *(releases.c[name] for name in ("ocid", "release_id", "date", "content_hash", "body", "body_exact")),
     releases.c.fetched_at,
-    sa.Column("n", sa.BigInteger),
+    releases.c.job_id,
 ]
+_LEDGER_COLUMNS = [
+    tender_ids.c.n,
+    tender_ids.c.ocid,
+    releases.c.date,
+    releases.c.fetched_at,
+    releases.c.content_hash,
+]
+_KEY_COLUMNS = [tenders.c.n, tenders.c.row_hash]
+_DOCUMENT_NAMES = ("id", "title", "url", "format", "date_published", "date_modified", "source")
+_DOCUMENT_COLUMNS = [tender_documents.c[name] for name in ("ocid", "position", *_DOCUMENT_NAMES)]
 
 
-def _release(release: FetchedRelease) -> tuple[object, ...]:
+def _release(release: FetchedRelease, job_id: str) -> tuple[object, ...]:
     body = bodies.encode(release.body)
-    release_id = None if release.release_id is None else bodies.clean(release.release_id)
     return (
         release.ocid,
-        release_id,
+        _text(release.release_id),
         release.date,
         release.content_hash,
         body.jsonb,
         body.exact,
         release.fetched_at,
-        release.n,
+        job_id,
     )
 
+
+_HELD = sa.text(
+    """
+    SELECT ocid, content_hash, lifecycle, release_hash, row_hash, enrichment_status, enrichment_attempts,
+        enrichment_next_at, is_published
+    FROM tenders WHERE ocid = ANY(:ocids)
+    """
+)
+
+_HELD_RELEASES = sa.text(
+    """
+    SELECT r.ocid, r.content_hash
+    FROM unnest(CAST(:ocids AS text[]), CAST(:hashes AS bytea[])) AS s (ocid, hash)
+    JOIN releases AS r ON r.ocid = s.ocid AND r.content_hash = s.hash
+    """
+)
 
 _NAMES = ", ".join(f'"{column.name}"' for column in COLUMNS)
 
@@ -146,17 +274,13 @@ _MOVE_RELEASES = sa.text(
         DELETE FROM staged_releases AS r USING saving_tenders AS s
         WHERE r.job_id = :job_id AND r.ocid = s.ocid
         RETURNING r.ocid, r.release_id, r.date, r.content_hash, r.body, r.body_exact, r.fetched_at, r.n
+    ), appended AS (
+        INSERT INTO releases (ocid, release_id, date, content_hash, body, body_exact, fetched_at, job_id)
+        SELECT ocid, release_id, date, content_hash, body, body_exact, fetched_at, :job_id FROM moved
+        ON CONFLICT (ocid, content_hash) DO NOTHING
     )
-    INSERT INTO saving_releases (ocid, release_id, date, content_hash, body, body_exact, fetched_at, n)
-    SELECT ocid, release_id, date, content_hash, body, body_exact, fetched_at, n FROM moved
-    """
-)
-
-_APPEND_RELEASES = sa.text(
-    """
-    INSERT INTO releases (ocid, release_id, date, content_hash, body, body_exact, fetched_at, job_id)
-    SELECT ocid, release_id, date, content_hash, body, body_exact, fetched_at, :job_id FROM saving_releases
-    ON CONFLICT (ocid, content_hash) DO NOTHING
+    INSERT INTO saving_ledger (n, ocid, date, fetched_at, content_hash)
+    SELECT n, ocid, date, fetched_at, content_hash FROM moved
     """
 )
 
@@ -200,13 +324,13 @@ _FIND_CHANGED = sa.text(
 
 _COUNT_CHANGED = sa.text(
     """
-    SELECT (SELECT count(*) FROM saving_tenders) AS tenders,
-        count(*) AS written,
+    SELECT count(*) AS written,
         count(*) FILTER (WHERE is_new) AS added,
         count(*) FILTER (WHERE differs AND NOT is_new) AS updated,
         count(*) FILTER (WHERE enrichment_status = 'enriched' AND is_new_status) AS enriched,
-        count(*) FILTER (WHERE enrichment_status = 'failed') AS enrichment_failed,
-        count(*) FILTER (WHERE enrichment_status IN ('pending', 'not_listed')) AS enrichment_pending
+        count(*) FILTER (WHERE enrichment_status = 'failed') AS failed,
+        count(*) FILTER (WHERE enrichment_status = 'pending') AS pending,
+        count(*) FILTER (WHERE enrichment_status = 'not_listed') AS not_listed
     FROM saving_changed
     """
 )
@@ -270,7 +394,7 @@ _LEDGER_OF_RELEASES = sa.text(
         release_hash, portal_hash
     )
     SELECT s.n, s.ocid, 'known', true, 'release', true, s.date, :now, s.fetched_at, s.content_hash, p.row_hash
-    FROM saving_releases AS s LEFT JOIN portal_rows AS p ON p.n = s.n
+    FROM saving_ledger AS s LEFT JOIN portal_rows AS p ON p.n = s.n
     ON CONFLICT (n) DO UPDATE SET
         state = CASE WHEN (
             SELECT p.changed_at > excluded.fetched_at AND p.changed_at > p.first_seen_at
@@ -294,14 +418,14 @@ _LEDGER_OF_RELEASES = sa.text(
 _LEDGER_OF_ROWS = sa.text(
     """
     UPDATE tender_ids AS i SET is_present = true
-    FROM saving_tenders AS s WHERE i.n = s.n AND NOT i.is_present
+    FROM saving_keys AS s WHERE i.n = s.n AND NOT i.is_present
     """
 )
 
 _ROWS_SAVED = sa.text(
     """
     UPDATE portal_rows AS p SET saved_hash = s.row_hash
-    FROM saving_tenders AS s
+    FROM saving_keys AS s
     WHERE p.n = s.n AND s.row_hash IS NOT NULL AND p.saved_hash IS DISTINCT FROM s.row_hash
     """
 )
@@ -309,6 +433,6 @@ _ROWS_SAVED = sa.text(
 _RESOLVE_REJECTED = sa.text(
     """
     UPDATE rejected_releases AS r SET resolved_at = :now
-    FROM saving_releases AS s WHERE r.ocid = s.ocid AND r.resolved_at IS NULL
+    FROM saving_ledger AS s WHERE r.ocid = s.ocid AND r.resolved_at IS NULL
     """
 )

@@ -13,6 +13,7 @@ from functions import (
     enrich_tender,
     enrich_today,
     history_backfill,
+    send_alerts,
     tender_refresh,
     tender_sync,
 )
@@ -27,6 +28,7 @@ _WORKING = (
     enrich_backfill,
     history_backfill,
     tender_refresh,
+    send_alerts,
     cleanup_jobs,
 )
 

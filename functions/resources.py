@@ -10,6 +10,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from enrichment.client import PortalClient
+from functions.mail import Post
 from ocds.client import OcdsClient
 
 
@@ -38,11 +39,16 @@ class Limits:
     history_steps_per_run: int = 400
     history_batch: int = 100
     jobs_kept_days: int = 400
+    audit_kept_days: int = 800
+    housekeeping_batch: int = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """Database, sources, limits and clock. `clock` gives an aware instant; it is only asked inside steps."""
+    """Database, sources, limits and clock. `clock` gives an aware instant; it is only asked inside steps.
+
+    `post` is how mails go out; only send-alerts needs it.
+    """
 
     engine: sa.Engine
     ocds: OcdsClient
@@ -50,3 +56,4 @@ class Resources:
     clock: Callable[[], datetime]
     source: Literal["live", "replay"] = "live"
     limits: Limits = field(default_factory=Limits)
+    post: Post | None = None
