@@ -277,11 +277,10 @@ tenders = sa.Table(
         "n",
         postgresql_where=sa.text("enrichment_status <> 'enriched'"),
     ),
-    # Why tenders are not enriched is counted from the index alone.
+    # What is not enriched is counted from the index alone.
     sa.Index(
         "ix_tenders_not_enriched",
         "enrichment_status",
-        "enrichment_error",
         postgresql_where=sa.text("enrichment_status <> 'enriched'"),
     ),
     sa.Index("ix_tenders_search", "search", postgresql_using="gin"),

@@ -79,7 +79,6 @@ def enrichment(connection: Reading) -> dict[str, Any]:
                 "status": row.enrichment_status,
                 "reason": row.reason,
                 "tenders": row.tenders,
-                "nextAt": iso(row.next_at),
             }
             for row in console.enrichment_reasons(connection)
         ],

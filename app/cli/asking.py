@@ -1,4 +1,4 @@
-"""Asking for work from the command line: through the running server, or with an app of its own for as long as it takes."""
+"""Asking for work: through the running server, or with an app of its own for as long as the job takes."""
 
 from __future__ import annotations
 

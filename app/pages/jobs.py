@@ -16,6 +16,7 @@ from db import console, jobs
 router = APIRouter(prefix="/admin/jobs", include_in_schema=False)
 
 PAGE = 50
+CAP = 1000
 
 
 @router.get("")
@@ -46,7 +47,8 @@ def listing(
         filters=filters,
         before=before,
         following=found[PAGE - 1].id if len(found) > PAGE else None,
-        counts=console.status_counts(connection),
+        counts=console.capped_status_counts(connection, cap=CAP),
+        cap=CAP,
         types=console.job_types(connection),
         states=STATES,
     )

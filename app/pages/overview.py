@@ -54,7 +54,6 @@ def overview(request: Request, runtime: TheRuntime, connection: Reading) -> HTML
         enrichment=console.enrichment_counts(connection),
         reasons=console.enrichment_reasons(connection, limit=5),
         hosts=console.hosts(connection),
-        tenders=console.tender_count(connection),
     )
 
 

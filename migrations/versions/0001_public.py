@@ -367,7 +367,7 @@ CREATE INDEX ix_tenders_buyer ON tenders (buyer_id, published_at DESC NULLS LAST
 CREATE INDEX ix_tenders_buyer_name ON tenders (lower(buyer_name), published_at DESC NULLS LAST, n DESC);
 CREATE INDEX ix_tenders_category ON tenders (detailed_category, published_at DESC NULLS LAST, n DESC);
 CREATE INDEX ix_tenders_enrichment_due ON tenders (enrichment_next_at, n) WHERE enrichment_status <> 'enriched';
-CREATE INDEX ix_tenders_not_enriched ON tenders (enrichment_status, enrichment_error) WHERE enrichment_status <> 'enriched';
+CREATE INDEX ix_tenders_not_enriched ON tenders (enrichment_status) WHERE enrichment_status <> 'enriched';
 CREATE INDEX ix_tenders_first_seen_at ON tenders (first_seen_at, n);
 CREATE INDEX ix_tenders_last_changed_at ON tenders (last_changed_at DESC, n DESC);
 CREATE INDEX ix_tenders_lifecycle ON tenders (lifecycle, closing_at, n);

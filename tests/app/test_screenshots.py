@@ -24,8 +24,8 @@ SMALL = {"width": 360, "height": 740}
 )
 def test_every_page_has_its_picture(
     served: Serving,
-    chrome: Any,  # noqa: F811 - the fixture of that name
-    synced: str,  # noqa: F811
+    chrome: Any,
+    synced: str,
     name: str,
     scheme: Any,
     size: Any,
