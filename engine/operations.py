@@ -11,7 +11,7 @@ import orjson
 
 from engine import expressions, ids, system_events, wire
 from engine.functions import Function
-from engine.records import CANCELLED, COMPLETED, FAILED, Accept, Delivery, NewRun
+from engine.records import CANCELLED, COMPLETED, FAILED, Accept, Delivery, NewEvent, NewRun
 from engine.routing import RERUN, new_run, route
 from engine.sql import accepting, applying, gating, operating, queueing, reading
 from engine.sql.applying import Connection
@@ -105,15 +105,17 @@ async def find(
     return [run_id for run_id, body in rows if expressions.matches(condition, orjson.loads(body))]
 
 
-async def rerun(engine: Engine, run_id: str, *, from_step: str | None = None, **options: Any) -> str:
-    """Run again with the same events; returns the new run's id.
+async def rerun(engine: Engine, run_id: str, *, from_step: str | None = None, **edited: Any) -> str:
+    """Run again with the same events; returns the new run's id. Raises `NotPossibleError`.
 
     With `from_step` (a step's id or name) the steps that ended before it are kept, and it and everything after
-    run again. `step_input` is what that step gets instead of its own arguments: the SDK is sent the memo
-    `{"input": …}`, which SDKs with that feature understand. Raises `NotPossibleError`.
+    run again. `step_input` edits what goes in. For a step, the SDK is sent the memo `{"input": …}`, which
+    replaces the step's arguments; without a step, and for Python, whose SDK knows no such memo, the event's data
+    is replaced, and so has to be an object.
     """
     now = engine.clock()
     new_id = ids.ulid(int(now.timestamp() * 1000))
+    event_id = ids.ulid(int(now.timestamp() * 1000))
 
     async def work(connection: Connection) -> NewRun:
         row = await reading.run(connection, run_id)
@@ -125,11 +127,17 @@ async def rerun(engine: Engine, run_id: str, *, from_step: str | None = None, **
         bodies = await queueing.events(connection, row.event_ids)
         if not row.event_ids or row.event_ids[0] not in bodies:
             raise NotPossibleError(f"the event of run {run_id} is no longer stored")
-        run = new_run(function, orjson.loads(bodies[row.event_ids[0]]), row.event_ids, now, cause=RERUN)
+        event, event_ids, stored = orjson.loads(bodies[row.event_ids[0]]), row.event_ids, []
+        step_input = edited
+        if edited and (from_step is None or await reading.is_python(connection, function.app)):
+            stored = [_edited_event(event, edited["step_input"], event_id, now)]
+            event, event_ids, step_input = orjson.loads(stored[0].body), [event_id, *event_ids[1:]], {}
+        run = new_run(function, event, event_ids, now, cause=RERUN)
         run.id, run.original_run = new_id, run_id
-        created, _ = await accepting.accept(connection, engine.owner, [Accept(runs=[run])], now)
+        again = [Accept(events=stored, runs=[run])]
+        created, _ = await accepting.accept(connection, engine.owner, again, now)
         if created and from_step is not None:
-            await _keep_steps(connection, run_id, run.id, from_step, options, now)
+            await _keep_steps(connection, run_id, run.id, from_step, step_input, now)
         return run
 
     run = await engine.database.run(work, "rerun")
@@ -137,16 +145,24 @@ async def rerun(engine: Engine, run_id: str, *, from_step: str | None = None, **
     return run.id
 
 
+def _edited_event(event: dict[str, Any], data: Any, event_id: str, now: datetime) -> NewEvent:
+    """The event with other data, as an event of its own."""
+    if not isinstance(data, dict):
+        raise NotPossibleError("the edited input replaces the event's data, so it must be a JSON object")
+    body = orjson.dumps({**event, "id": event_id, "data": data})
+    return NewEvent(id=event_id, name=event["name"], body=body, received_at=now)
+
+
 async def _keep_steps(
-    connection: Connection, original: str, run_id: str, step: str, options: dict[str, Any], now: datetime
+    connection: Connection, original: str, run_id: str, step: str, edited: dict[str, Any], now: datetime
 ) -> None:
     found = await operating.step_at(connection, original, step)
     if found is None:
         raise NotPossibleError(f"run {original} has no step {step!r}")
     step_id, position, name = found
     await operating.copy_steps(connection, original, run_id, position)
-    if "step_input" in options:
-        memo = orjson.dumps({"input": options["step_input"]})
+    if edited:
+        memo = orjson.dumps({"input": edited["step_input"]})
         await operating.set_input(connection, run_id, (step_id, name), memo, now)
 
 

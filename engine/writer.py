@@ -149,6 +149,8 @@ class Writer:
         if self._connection is None or self._connection.closed:
             reach = self._database.connect_once if self._closing else self._database.connect
             self._connection = await reach()
+            # The same few large statements all day: planning them anew costs more than running them.
+            await self._connection.execute("SET plan_cache_mode = force_generic_plan")
         connection = self._connection
         applies = [work for work in works if isinstance(work, Apply)]
         accepts = [work for work in works if isinstance(work, Accept)]

@@ -168,6 +168,4 @@ def rerun_options(wanted: dict[str, Any]) -> dict[str, Any]:
         options["step_input"] = wanted["input"]
     if step is not None and (not isinstance(step, str) or not step):
         raise ApiError(400, "fromStep must be a step's id or name")
-    if "step_input" in options and step is None:
-        raise ApiError(400, "input needs fromStep: the step that takes it")
     return {**options, "from_step": step}

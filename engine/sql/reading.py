@@ -200,6 +200,13 @@ async def apps(connection: Connection) -> list[dict[str, Any]]:
         return await cursor.fetchall()
 
 
+async def is_python(connection: Connection, app: str) -> bool:
+    """Whether the app is written with the Python SDK."""
+    cursor = await connection.execute("SELECT sdk LIKE 'py:%%' FROM engine.apps WHERE name = %s", (app,))
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
 async def queue_depth(connection: Connection, now: datetime) -> dict[str, Any]:
     """How many runs are ready, running, on a timer, blocked and held, and the age of the oldest ready one."""
     async with connection.cursor(row_factory=dict_row) as cursor:
