@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +10,7 @@ import orjson
 
 from engine import expressions, ids, system_events, wire
 from engine.functions import Function
-from engine.records import CANCELLED, COMPLETED, FAILED, Accept, Delivery, NewEvent, NewRun
+from engine.records import CANCELLED, Accept, Delivery, NewEvent, NewRun
 from engine.routing import RERUN, new_run, route
 from engine.sql import accepting, applying, gating, operating, queueing, reading
 from engine.sql.applying import Connection
@@ -216,14 +215,3 @@ async def cancel_matching(engine: Engine, request: dict[str, Any], run_ids: Sequ
         lambda c: operating.note_cancellation(c, cancellation, request, len(ended), now), "cancellation"
     )
     return cancellation
-
-
-def grouped_by_app(functions: Sequence[Function]) -> dict[str, list[Function]]:
-    """Functions by the app they belong to."""
-    found: dict[str, list[Function]] = defaultdict(list)
-    for function in functions:
-        found[function.app].append(function)
-    return found
-
-
-ENDED = (COMPLETED, FAILED, CANCELLED)

@@ -201,8 +201,9 @@ async def apps(connection: Connection) -> list[dict[str, Any]]:
 
 
 async def is_python(connection: Connection, app: str) -> bool:
-    """Whether the app is written with the Python SDK."""
-    cursor = await connection.execute("SELECT sdk LIKE 'py:%%' FROM engine.apps WHERE name = %s", (app,))
+    """Whether the app is written with the Python SDK; one that registered in process says no SDK, and is."""
+    asked = "SELECT sdk = '' OR sdk LIKE 'py:%%' FROM engine.apps WHERE name = %s"
+    cursor = await connection.execute(asked, (app,))
     row = await cursor.fetchone()
     return bool(row and row[0])
 

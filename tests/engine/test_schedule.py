@@ -156,3 +156,33 @@ def test_a_sleep_ends_when_the_clock_has_jumped_over_its_time(dsn: str, clock: C
             assert (await own.ended(run["run_id"]))["output"] == "woke"
 
     asyncio.run(play())
+
+
+def test_what_is_past_its_retention_is_deleted_and_what_lives_is_not(dsn: str, clock: Clock) -> None:
+    async def play() -> None:
+        config = EngineConfig(dev=True, poll_seconds=0.05, retention_every=0.1)
+        with embedded(dsn, config, clock=clock) as stage:
+            async with trial(stage, "retention", "async") as own:
+
+                @own.function()
+                async def quick(ctx: Any) -> None:
+                    await ctx.step.run("one", lambda: 1)
+
+                @own.function()
+                async def long(ctx: Any) -> str:
+                    await ctx.step.sleep_until("long", datetime(2031, 6, 1, tzinfo=UTC))
+                    return "woke"
+
+                await own.serve()
+                old = await own.outcome("quick")
+                living = await own.run_of(await own.send("long"))
+                clock.jump(timedelta(days=31))
+
+                async def gone() -> bool:
+                    return (await own.http.get(f"/v1/runs/{old['run_id']}")).status_code == 404
+
+                await own.until(gone, "the old run's end")
+                clock.jump(timedelta(days=80))
+                assert (await own.ended(living["run_id"]))["output"] == "woke"
+
+    asyncio.run(play())

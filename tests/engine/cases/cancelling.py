@@ -175,16 +175,16 @@ async def many_runs_are_cancelled_by_a_filter(trial: Trial) -> None:
     )
     runs = [await trial.run_of(each) for each in ids]
     now = dt.datetime.now(dt.UTC)
-    reply = await trial.http.post(
-        "/v1/cancellations",
-        json={
-            "app_id": trial.app_id,
-            "function_id": "herd",
-            "started_after": (now - dt.timedelta(minutes=5)).isoformat(),
-            "started_before": now.isoformat(),
-            "if": "event.data.keep == false",
-        },
-    )
+    wanted = {
+        "app_id": trial.app_id,
+        "function_id": "herd",
+        "started_after": (now - dt.timedelta(minutes=5)).isoformat(),
+        "started_before": now.isoformat(),
+        "if": "event.data.keep == false",
+    }
+    counted = await trial.http.post("/v1/cancellations", json={**wanted, "dry_run": True})
+    assert (counted.status_code, counted.json()["data"]["count"]) == (200, 3)
+    reply = await trial.http.post("/v1/cancellations", json=wanted)
     assert reply.status_code in {200, 201}, reply.text
     for number, run in enumerate(runs):
         if number % 2:

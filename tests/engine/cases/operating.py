@@ -47,6 +47,83 @@ async def a_rerun_from_a_step_keeps_what_came_before(trial: Trial) -> None:
 
 
 @case
+async def a_rerun_takes_edited_input(trial: Trial) -> None:
+    ran: list[str] = []
+
+    @trial.function()
+    async def edited(ctx: Any) -> Any:
+        first = await ctx.step.run("first", lambda: ran.append("first") or ctx.event.data["n"])
+        second = await ctx.step.run("second", lambda: ran.append("second") or ctx.event.data["n"])
+        return [first, second, ctx.event.name]
+
+    await trial.serve()
+    name = trial.name("edited")
+    run = await trial.outcome("edited", {"n": 1})
+    assert run["output"] == [1, 1, name]
+    ran.clear()
+    path = f"/v1/runs/{run['run_id']}/rerun"
+    partly = await trial.http.post(path, json={"fromStep": "second", "input": {"n": 2}})
+    assert (await trial.ended(partly.json()["data"]["run_id"]))["output"] == [1, 2, name]
+    assert ran == ["second"]
+    whole = await trial.http.post(path, json={"input": {"n": 3}})
+    assert (await trial.ended(whole.json()["data"]["run_id"]))["output"] == [3, 3, name]
+    refused = await trial.http.post(path, json={"input": 5})
+    assert refused.status_code in {400, 409}
+    assert "object" in refused.text
+
+
+@case
+async def failed_runs_are_counted_first_and_then_replayed(trial: Trial) -> None:
+    healthy: list[int] = []
+
+    @trial.function(retries=0)
+    async def patient(ctx: Any) -> str:
+        if not healthy:
+            message = "not yet"
+            raise RuntimeError(message)
+        return "recovered"
+
+    await trial.serve()
+    for number in range(3):
+        await trial.failed("patient", {"n": number})
+    healthy.append(1)
+    assert await trial.completed("patient", {"n": 9}) == "recovered"
+    wanted = {"app_id": trial.app_id, "function_id": "patient", "if": "event.data.n > 0"}
+    counted = await trial.http.post("/v1/replays", json={**wanted, "dry_run": True})
+    assert (counted.status_code, counted.json()["data"]["count"]) == (200, 2)
+    replayed = await trial.http.post("/v1/replays", json=wanted)
+    assert replayed.status_code == 201
+    run_ids = replayed.json()["data"]["run_ids"]
+    assert len(run_ids) == 2
+    for run_id in run_ids:
+        assert (await trial.ended(run_id))["output"] == "recovered"
+
+
+@case
+async def pausing_may_cancel_hold_or_let_go_on(trial: Trial) -> None:
+    @trial.function()
+    async def various(ctx: Any) -> str:
+        await ctx.step.sleep("nap", 500)
+        return "woke"
+
+    await trial.serve()
+    function_id = f"{trial.app_id}-various"
+    ends = {}
+    for choice in ("continue", "hold", "cancel"):
+        run_id = (await trial.run_of(await trial.send("various")))["run_id"]
+        paused = await trial.http.post(f"/v1/functions/{function_id}/pause", json={"runs": choice})
+        assert paused.status_code == 200, paused.text
+        if choice == "continue":
+            ends[choice] = (await trial.ended(run_id))["status"]
+        resumed = await trial.http.post(f"/v1/functions/{function_id}/resume", json={})
+        assert resumed.status_code == 200, resumed.text
+        ends[choice] = (await trial.ended(run_id))["status"]
+    assert ends == {"continue": "Completed", "hold": "Completed", "cancel": "Cancelled"}
+    bad = await trial.http.post(f"/v1/functions/{function_id}/pause", json={"runs": "explode"})
+    assert (bad.status_code, "explode" in bad.text) == (400, True)
+
+
+@case
 async def a_rerun_of_an_unknown_run_or_step_is_refused(trial: Trial) -> None:
     @trial.function()
     async def simple(ctx: Any) -> None:
