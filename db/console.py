@@ -14,6 +14,8 @@ from db.tables import releases, tender_ids, tenders, upstream_hosts
 
 SYNC_TYPE = "DELTA_SYNC"
 _GOOD = ("SUCCESS", "PARTIAL")
+COUNTED = 5_000
+"""Reasons are counted over at most so many waiting tenders."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,24 @@ def enrichment_counts(connection: sa.Connection) -> dict[str, int]:
 
 
 def enrichment_reasons(connection: sa.Connection, *, limit: int = 10) -> Sequence[sa.Row[Any]]:
-    """Why tenders are not enriched: status, reason, and how many, the most frequent first."""
+    """Why tenders are not enriched: status, reason, and how many, the most frequent first.
+
+    Counted over the `COUNTED` that are next in turn, so that a backlog of any size is looked at as quickly.
+    """
+    waiting = (
+        sa.select(tenders.c.enrichment_status, tenders.c.enrichment_error)
+        .where(_NOT_ENRICHED)
+        .order_by(tenders.c.enrichment_next_at, tenders.c.n)
+        .limit(COUNTED)
+        .subquery()
+    )
     return connection.execute(
         sa.select(
-            tenders.c.enrichment_status,
-            sa.func.coalesce(tenders.c.enrichment_error, "not tried yet").label("reason"),
+            waiting.c.enrichment_status,
+            sa.func.coalesce(waiting.c.enrichment_error, "not tried yet").label("reason"),
             sa.func.count().label("tenders"),
         )
-        .where(_NOT_ENRICHED)
-        .group_by(tenders.c.enrichment_status, tenders.c.enrichment_error)
+        .group_by(waiting.c.enrichment_status, waiting.c.enrichment_error)
         .order_by(sa.text("3 DESC"))
         .limit(limit)
     ).all()
@@ -251,8 +262,9 @@ def choices(connection: sa.Connection) -> dict[str, list[str]]:
 
 
 def identifier(connection: sa.Connection, ocid: str) -> sa.Row[Any] | None:
-    """What the ledger of identifiers knows about a tender."""
-    return connection.execute(sa.select(tender_ids).where(tender_ids.c.ocid == ocid)).one_or_none()
+    """What the ledger of identifiers knows about a tender that is there."""
+    number = sa.select(tenders.c.n).where(tenders.c.ocid == ocid).scalar_subquery()
+    return connection.execute(sa.select(tender_ids).where(tender_ids.c.n == number)).one_or_none()
 
 
 def jobs_of_tender(connection: sa.Connection, ocid: str, *, limit: int = 20) -> Sequence[sa.Row[Any]]:

@@ -56,4 +56,5 @@ def enrichment(request: Request, connection: Reading) -> HTMLResponse:
         counts=console.enrichment_counts(connection),
         reasons=console.enrichment_reasons(connection, limit=50),
         queue=console.enrichment_queue(connection, limit=50),
+        counted=console.COUNTED,
     )
