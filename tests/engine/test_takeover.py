@@ -18,9 +18,11 @@ RUNS = 120
 LEASE = 2.0
 
 
-def crowd(runs: int) -> tuple[dict[str, object], ...]:
+def crowd(runs: int, name: str = "three") -> tuple[dict[str, object], ...]:
     """Events for so many runs of three steps each, with ids of their own."""
-    return tuple({"name": "worker/three", "id": f"three-{number}", "data": {}} for number in range(runs))
+    return tuple(
+        {"name": f"worker/{name}", "id": f"{name}-{number}", "data": {"n": number}} for number in range(runs)
+    )
 
 
 def all_ended(seen: Ledger, runs: int) -> bool:
@@ -114,3 +116,40 @@ def _signed_on_again(seen: Ledger, pid: int | None) -> bool:
         (f'%"pid":{pid},%',),
     ).fetchone()
     return row is not None and row[0] == 1
+
+
+def test_places_that_a_dead_process_held_are_free_again(place: tuple[str, Ledger]) -> None:
+    dsn, seen = place
+    first = worker.start(Orders(dsn, send=crowd(30, "limited"), lease_seconds=LEASE))
+    try:
+        until(lambda: len(seen.effects()) > 10, what="the limited crowd to get going")
+    finally:
+        end(first)
+    second = worker.start(Orders(dsn, lease_seconds=LEASE))
+    try:
+        until(lambda: all_ended(seen, 30), seconds=60, what="the limited crowd")
+        slots = seen.connection.execute("SELECT count(*) FROM engine.slots").fetchone()
+        assert slots == (0,), "a place is still taken though no run is left"
+    finally:
+        end(second)
+
+
+def test_a_process_told_to_stop_lets_steps_end_and_leaves_the_rest(place: tuple[str, Ledger]) -> None:
+    dsn, seen = place
+    first = worker.start(Orders(dsn, send=crowd(40, "slow"), grace=5.0))
+    try:
+        until(lambda: len(seen.effects()) > 20, what="the slow crowd to get going")
+        assert first.pid is not None
+        os.kill(first.pid, signal.SIGTERM)
+        first.join(15)
+        assert first.exitcode == 0
+        assert set(seen.effects()) == seen.recorded(), "a step's result was thrown away"
+        assert not all_ended(seen, 40)
+        second = worker.start(Orders(dsn))
+        try:
+            until(lambda: all_ended(seen, 40), seconds=60, what="the slow crowd's end")
+            assert set(seen.effects().values()) == {1}
+        finally:
+            end(second)
+    finally:
+        end(first)

@@ -41,6 +41,7 @@ class Orders:
     send: tuple[dict[str, Any], ...] = ()
     kill_at: int | None = None
     lease_seconds: float = 2.0
+    grace: float = 0.2
     tally: Any = field(default=None, compare=False)
 
 
@@ -86,7 +87,7 @@ async def _work(orders: Orders) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await stop.wait()
-    await engine.stop(0.2)
+    await engine.stop(orders.grace)
 
 
 def _assassin(orders: Orders) -> Callable[[str, str], None]:
@@ -171,7 +172,23 @@ def scenario(client: inngest.Inngest, dsn: str, engine: Engine) -> list[inngest.
     async def three(ctx: inngest.Context) -> list[str]:
         return [await ctx.step.run(name, effect, ctx.run_id, name) for name in ("a", "b", "c")]
 
-    return [callee, answer, doomed, everything, three]
+    @client.create_function(
+        **on("limited"),
+        concurrency=[inngest.Concurrency(limit=2)],
+        cancel=[inngest.Cancel(event="worker/never", if_exp="event.data.n == async.data.n")],
+    )
+    async def limited(ctx: inngest.Context) -> list[str]:
+        return [await ctx.step.run(name, effect, ctx.run_id, name) for name in ("a", "b", "c")]
+
+    @client.create_function(**on("slow"))
+    async def slow(ctx: inngest.Context) -> list[str]:
+        async def body(name: str) -> str:
+            await asyncio.sleep(0.05)
+            return await effect(ctx.run_id, name)
+
+        return [await ctx.step.run(name, body, name) for name in ("a", "b", "c")]
+
+    return [callee, answer, doomed, everything, three, limited, slow]
 
 
 def _sender(engine: Engine, name: str, data: Any) -> Callable[[], Any]:
