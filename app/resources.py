@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 
+from app import unsubscribing
 from app.settings import Settings
 from app.source import Source
 from enrichment.client import PortalClient
 from functions.gate import PostgresGate
+from functions.mail import FolderMailer, Mailer, Post, SmtpMailer
 from functions.resources import Limits, Resources
 from ocds.client import OcdsClient
 
 
 @contextmanager
 def resources(
-    settings: Settings, source: Source, engine: sa.Engine, clock: Callable[[], datetime]
+    settings: Settings, source: Source, engine: sa.Engine, clock: Callable[[], datetime], *, base_url: str
 ) -> Iterator[Resources]:
-    """Clients of the chosen source, the pool, the limits; the clients are closed at the end."""
+    """Clients of the chosen source, the pool, the limits, the way mails go; the clients are closed at the end.
+
+    `base_url` is where links in mails lead, unless APP_URL says otherwise.
+    """
     # The stand-in is ours and needs no politeness.
     delay = settings.rate_limit_delay_ms if source.kind == "live" else 0
     pause = 0.2 if source.kind == "live" else 0.0
@@ -39,7 +45,29 @@ def resources(
                 max_enrichment_per_run=settings.max_enrichment_per_run,
                 max_release_fetch_per_run=settings.max_release_fetch_per_run,
             ),
+            post=post(settings, settings.app_url or base_url),
         )
     finally:
         ocds.close()
         portal.close()
+
+
+def post(settings: Settings, base_url: str) -> Post:
+    """How mails go out: by SMTP, or into a folder under PROTENDERS_HOME while SMTP_HOST is not set."""
+    mailer: Mailer = FolderMailer(folder=settings.home / "outbox")
+    if settings.smtp_host:
+        password = settings.smtp_pass
+        mailer = SmtpMailer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            user=settings.smtp_user,
+            password=password.get_secret_value() if password else None,
+            secure=settings.smtp_secure,
+        )
+    return Post(
+        mailer=mailer,
+        sender=settings.email_from or "protenders@localhost",
+        base_url=base_url,
+        unsubscribe_token=partial(unsubscribing.token_of, settings),
+        resend_when_unsure=settings.alert_when_unsure == "resend",
+    )

@@ -20,7 +20,7 @@ import psycopg
 import sqlalchemy as sa
 
 import functions
-from app import database, source
+from app import database, freshness_watch, source
 from app.auth.basic import Recent
 from app.inngest_link import (
     build_client,
@@ -99,9 +99,10 @@ async def started(
             settings, asked_source, holds_live_data=await asyncio.to_thread(_holds_live_data, pool)
         )
         stack.push_async_callback(asyncio.to_thread, chosen.close)
-        made = stack.enter_context(resources(settings, chosen, pool, clock))
+        made = stack.enter_context(resources(settings, chosen, pool, clock, base_url=instance.url))
         client = build_client(settings, instance.url)
         built = functions.build(client, made)
+        built.append(freshness_watch.build(client, freshness_watch.Watch.of(settings, made)))
         if settings.engine_mode == "embedded":
             built.append(scheduler(client, settings.sync_cron))
         checks = [fastapi.Depends(fresh_signature)] if signing_key(settings) else []

@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from cronsim import CronSim, CronSimError
+from email_validator import EmailNotValidError, validate_email
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -95,6 +96,9 @@ class Settings(BaseSettings):
     smtp_pass: SecretStr | None = None
     smtp_secure: bool = False
     email_from: str | None = None
+    alert_when_unsure: Literal["hold", "resend"] = "hold"
+    alert_email: str | None = None
+    alert_webhook_url: SecretStr | None = None
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
@@ -149,6 +153,23 @@ class Settings(BaseSettings):
             raise ValueError(f"is shorter than {_MIN_SECRET} characters")
         return value
 
+    @field_validator("email_from", "alert_email")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            return validate_email(value, check_deliverability=False).normalized
+        except EmailNotValidError:
+            raise ValueError("is not a mail address") from None
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _origin(value.get_secret_value())
+        return value
+
     @field_validator("admin_password")
     @classmethod
     def _password_length(cls, value: SecretStr | None) -> SecretStr | None:
@@ -162,6 +183,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "SECRET_KEY is required in production. Remedy: set it to a long random text, for example the "
                 "output of `openssl rand -hex 32`."
+            )
+        if self.smtp_host and not self.email_from:
+            raise ValueError(
+                "EMAIL_FROM is missing although SMTP_HOST is set. Remedy: set EMAIL_FROM to the address that mails "
+                "come from."
             )
         if self.inngest_base_url and not (self.inngest_signing_key or self.inngest_dev):
             raise ValueError(
@@ -259,6 +285,10 @@ _REMEDIES = {
     "SECRET_KEY": "set it to a long random text, for example the output of `openssl rand -hex 32`",
     "CRON_SECRET": "set it to a long random text, for example the output of `openssl rand -hex 32`",
     "ADMIN_PASSWORD": "choose a longer password, or remove it to have one generated and printed once",
+    "EMAIL_FROM": "write one address such as alerts@example.org",
+    "ALERT_EMAIL": "write one address such as operations@example.org",
+    "ALERT_WEBHOOK_URL": "write the URL that takes a JSON document by POST",
+    "ALERT_WHEN_UNSURE": "write hold or resend",
     "LOG_LEVEL": "write DEBUG, INFO, WARNING or ERROR",
     "LOG_FORMAT": "write console or json",
     "APP_ENV": "write development, test or production",

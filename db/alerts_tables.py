@@ -53,7 +53,9 @@ alert_deliveries = sa.Table(
     sa.UniqueConstraint("search_id", "due_at"),
     one_of("state", *STATES),
     sa.Index(
-        "ix_alert_deliveries_open", "next_try_at", postgresql_where=sa.text("state IN ('prepared', 'sending')")
+        "ix_alert_deliveries_open",
+        "next_try_at",
+        postgresql_where=sa.text("state IN ('prepared', 'sending')"),
     ),
 )
 

@@ -52,12 +52,18 @@ class MailUnknownError(MailError):
 class Mailer(Protocol):
     """`deliver` calls `begin` before the mail can be taken, leaves when it says False (another process has the mail),
     and calls `done` with what happened as soon as it is certain.
-
-    `repeatable`: to deliver the same key again changes nothing. Raises MailError.
+    Raises MailError.
     """
 
-    kind: Literal["smtp", "folder"]
-    repeatable: bool
+    @property
+    def kind(self) -> Literal["smtp", "folder"]:
+        """Whether mails are sent, or only written."""
+        ...
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether delivering the same key again changes nothing."""
+        ...
 
     @property
     def place(self) -> str:

@@ -33,6 +33,7 @@ class Protection(StrEnum):
     PUBLIC = "anybody"
     VIEWER = "an account"
     ADMIN = "an admin's account, and the session's form token"
+    SIGNED_LINK = "a link of ours from a mail: its token is signed"
     CRON_SECRET = "Authorization: Bearer CRON_SECRET"  # noqa: S105 - a description
     SDK_SIGNATURE = "Inngest's request signature, in production"
     ENGINE_KEY = "the event key or the signing key, in production (checked by the engine)"
@@ -57,10 +58,12 @@ RULES = (
     Rule("GET", "/openapi.json", Protection.PUBLIC),
     Rule("GET", "/api/tenders*", Protection.PUBLIC),
     Rule("GET", "/api/ocds/*", Protection.PUBLIC),
+    Rule("*", "/unsubscribe/*", Protection.SIGNED_LINK),
     Rule("POST", "/api/cron/*", Protection.CRON_SECRET),
     Rule("*", "/api/inngest", Protection.SDK_SIGNATURE),
     Rule("*", "/admin/login", Protection.PUBLIC),
     Rule("POST", "/admin/logout", Protection.VIEWER),
+    Rule("POST", "/admin/searches/*", Protection.VIEWER),
     Rule("GET", "/admin*", Protection.VIEWER),
     Rule("GET", "/api/admin/*", Protection.VIEWER),
     Rule("*", "/admin*", Protection.ADMIN),
@@ -72,6 +75,11 @@ RULES = (
     Rule("*", "/v2/*", Protection.ENGINE_KEY),
     Rule("*", "/invoke/*", Protection.ENGINE_KEY),
     Rule("GET", "/dev", Protection.ENGINE_KEY),
+)
+
+
+_CHECKED_ELSEWHERE = frozenset(
+    {Protection.PUBLIC, Protection.SIGNED_LINK, Protection.SDK_SIGNATURE, Protection.ENGINE_KEY}
 )
 
 
@@ -108,7 +116,7 @@ async def guard(request: Request) -> None:
     if protection is None:
         log.error("no protection is stated for %s %s", request.method, template)
         raise HTTPException(403, "This address has no stated protection and is closed.")
-    if protection in {Protection.PUBLIC, Protection.SDK_SIGNATURE, Protection.ENGINE_KEY}:
+    if protection in _CHECKED_ELSEWHERE:
         return
     runtime: Runtime = request.app.state.runtime
     if protection is Protection.CRON_SECRET:
@@ -142,22 +150,12 @@ def _actor(request: Request, runtime: Runtime) -> Actor | None:
 
 
 async def _check_form_token(request: Request, actor: Actor) -> None:
-    if not same_origin(request):
-        raise HTTPException(403, "The request comes from another site.")
     given = request.headers.get("x-csrf-token")
     if given is None and "form" in request.headers.get("content-type", ""):
         value = (await request.form()).get("csrf")
         given = value if isinstance(value, str) else None
     if given is None or not hmac.compare_digest(given.encode(), actor.csrf.encode()):
         raise HTTPException(403, "The form is out of date. Reload the page and try again.")
-
-
-def same_origin(request: Request) -> bool:
-    """Whether a browser sent this from one of our own pages (or no browser did)."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-        return False
-    origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 
 
 def client_address(request: Request) -> str | None:

@@ -18,8 +18,9 @@ def routers() -> list[APIRouter]:
         overview,
         people,
         runs,
+        searches,
         tenders,
     )
 
-    pages = (login, actions, overview, jobs, runs, functions, tenders, coverage, people, docs, live)
+    pages = (login, actions, overview, jobs, runs, functions, tenders, searches, coverage, people, docs, live)
     return [part.router for part in pages]

@@ -13,5 +13,10 @@ MESSAGES = {
     "event-sent": "The event was sent again.",
     "user-added": "The account was added.",
     "user-changed": "The account was changed.",
+    "search-saved": "The search was saved. What appears from now on comes by mail.",
+    "search-deleted": "The search was deleted.",
+    "search-stopped": "The search is stopped: no more mails.",
+    "search-resumed": "The search goes on; what appeared meanwhile comes with its next mail.",
+    "mail-again": "The mail is sent again with the next run of send-alerts.",
     "logged-out": "You are logged out.",
 }

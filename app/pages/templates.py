@@ -29,6 +29,7 @@ NAVIGATION = (
     ("/admin/functions", "Functions"),
     ("/admin/events", "Events"),
     ("/admin/tenders", "Tenders"),
+    ("/admin/searches", "Searches"),
     ("/admin/coverage", "Coverage"),
     ("/admin/enrichment", "Enrichment"),
     ("/admin/users", "Users"),
