@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
+import json
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = (
@@ -10,6 +13,7 @@ CONTENT_SECURITY_POLICY = (
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 MAX_BODY = 256 * 1024
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # What the durable engine and the SDK exchange has limits of its own, checked there.
 _OWN_LIMITS = ("/api/inngest", "/e/", "/fn/", "/invoke/", "/v0/", "/v1/", "/v2/")
 
@@ -45,6 +49,29 @@ class SecurityHeaders:
         await self._app(scope, receive, with_headers)
 
 
+class OwnSite:
+    """Refuses changes that a browser makes on behalf of another site, on every route: a page of somebody else's must
+    not be able to send events to an engine that listens on this machine."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "http" and scope["method"] not in _SAFE and not same_origin(Headers(scope=scope)):
+            await _refuse(send, 403, "The request comes from another site.")
+            return
+        await self._app(scope, receive, send)
+
+
+def same_origin(headers: Headers) -> bool:
+    """Whether a browser sent this from one of our own pages (or no browser did)."""
+    if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        return False
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host")
+
+
 class BodyLimit:
     """Refuses a request body above the limit with 413, by its declared length or while it arrives."""
 
@@ -59,7 +86,7 @@ class BodyLimit:
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._limit:
-            await _refuse(send, self._limit)
+            await _refuse(send, 413, _too_large(self._limit))
             return
         received = 0
         refused = False
@@ -79,7 +106,7 @@ class BodyLimit:
                 await send(message)
             elif not refused:
                 refused = True
-                await _refuse(send, self._limit)
+                await _refuse(send, 413, _too_large(self._limit))
 
         await self._app(scope, counted, guarded)
 
@@ -88,12 +115,12 @@ def _too_large(limit: int) -> str:
     return f"The request is larger than {limit // 1024} KiB."
 
 
-async def _refuse(send: Send, limit: int) -> None:
-    body = ('{"error": "' + _too_large(limit) + '"}').encode()
+async def _refuse(send: Send, status: int, text: str) -> None:
+    body = json.dumps({"error": text}).encode()
     await send(
         {
             "type": "http.response.start",
-            "status": 413,
+            "status": status,
             "headers": [(b"content-type", b"application/json"), (b"connection", b"close")],
         }
     )

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
 from app import errors, headers
@@ -61,6 +62,7 @@ def create_app(
     )
     # The last one added is the outermost.
     app.add_middleware(headers.BodyLimit)
+    app.add_middleware(headers.OwnSite)
     app.add_middleware(errors.CatchAll)
     app.add_middleware(headers.SecurityHeaders, https=chosen.production)
     app.add_middleware(OpenAccess, buckets=_buckets(chosen))
@@ -79,8 +81,10 @@ def _buckets(settings: Settings) -> TokenBuckets | None:
 
 def attach(app: FastAPI, runtime: Runtime) -> None:
     """Adds the routes that only a started runtime has: the SDK's endpoint, and the embedded engine's."""
-    app.router.routes.extend(
-        route for route in runtime.endpoint.routes if getattr(route, "path", "") == "/api/inngest"
-    )
+    for route in runtime.endpoint.routes:
+        if isinstance(route, APIRoute) and route.path == "/api/inngest":
+            # The SDK's own protocol: nothing that anybody but an Inngest server may call.
+            route.include_in_schema = False
+            app.router.routes.append(route)
     if runtime.durable is not None:
         app.include_router(runtime.durable.router)

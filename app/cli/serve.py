@@ -36,6 +36,8 @@ def serve(
     ] = False,
 ) -> int:
     """Run the app: pages, JSON API, functions and, without Inngest keys, the embedded engine."""
+    import logging
+
     import uvloop
 
     from app import logs, settings
@@ -48,6 +50,12 @@ def serve(
     if loaded.production and chosen in {"replay", "auto"}:
         raise CommandError("Production always uses the live source; leave --source out.", Exit.USAGE)
     logs.configure(loaded.log_level, loaded.log_format, loaded.secret_values())
+    if not loaded.production and host not in {"127.0.0.1", "::1", "localhost"}:
+        logging.getLogger("protenders.server").warning(
+            "listening on %s without production keys: whoever reaches this port can send events; "
+            "set APP_ENV=production and SECRET_KEY before others can",
+            host,
+        )
     try:
         serving = Serving(loaded, host=host, port=port, source=chosen)
     except PortUnavailableError as problem:

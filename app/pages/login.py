@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from app.auth import sessions
-from app.auth.protection import client_address, safe_next, same_origin
+from app.auth.protection import client_address, safe_next
 from app.dependencies import TheRuntime
 from app.pages.templates import page
 
@@ -40,11 +40,7 @@ def log_in(
     """A new session for the right name and password, with a new token whatever cookie came along."""
     following = safe_next(next)
     cookie = request.cookies.get(FORM_COOKIE, "")
-    if (
-        not cookie
-        or not hmac.compare_digest(cookie.encode(), form_token.encode())
-        or not same_origin(request)
-    ):
+    if not cookie or not hmac.compare_digest(cookie.encode(), form_token.encode()):
         text = "The form was out of date. Please try again."
         return _form(request, runtime, next_page=following, username=username, problem=text, status=403)
     try:

@@ -36,7 +36,7 @@ def test_a_secret_never_reaches_a_line(formatter: logging.Formatter) -> None:
             extra={"key": "hunter2-secret"},
         )
     assert "hunter2" not in text
-    assert text.count("[secret]") == 3
+    assert text.count("[secret]") >= 3
 
 
 def test_a_json_line_is_one_object_with_its_bound_fields() -> None:

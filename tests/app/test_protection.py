@@ -112,6 +112,13 @@ def test_a_change_from_another_site_is_refused_even_with_the_token(
     assert "another site" in answer.text
 
 
+def test_another_site_s_page_cannot_send_events_to_the_engine(anybody: httpx.Client) -> None:
+    event = {"name": "tender/sync.requested", "data": {}}
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert anybody.post("/e/key", json=event, headers=headers).status_code == 403
+        assert anybody.put("/api/inngest", headers=headers).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("target", "result"),
     [
