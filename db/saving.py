@@ -65,11 +65,17 @@ def save(
         changed = Saved(len(made), len(new) + counts["added"], counts["updated"])
         states.update({name: counts[name] for name in _STATES})
     bulk.temporary_like(conn, "saving_ledger", _LEDGER_COLUMNS)
+    # A release of which no tender was made is kept, and still asked for.
+    shown = {tender.n for tender in made}
     bulk.copy(
         conn,
         "saving_ledger",
         _LEDGER_COLUMNS,
-        ((each.n, each.ocid, each.date, each.fetched_at, each.content_hash) for each in fetched),
+        (
+            (each.n, each.ocid, each.date, each.fetched_at, each.content_hash)
+            for each in fetched
+            if each.n in shown
+        ),
     )
     bulk.temporary_like(conn, "saving_keys", _KEY_COLUMNS)
     bulk.copy(conn, "saving_keys", _KEY_COLUMNS, ((each.n, each.row_hash) for each in (*new, *known)))

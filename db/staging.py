@@ -102,14 +102,7 @@ def plan_pending(
 
     Without days: of what is due by now.
     """
-    return _plan(
-        conn, _PENDING, job_id=job_id, size=batch_size, limit=limit, first=first, last=last, now=now
-    )
-
-
-def plan_staged(conn: sa.Connection, job_id: str) -> dict[str, int]:
-    """Plan to make every tender whose release the job has staged, with whatever the portal says of it."""
-    return _plan(conn, _STAGED, job_id=job_id, size=2**31, limit=2**31)
+    return _plan(conn, _PENDING, job_id=job_id, size=batch_size, limit=limit, first=first, last=last, now=now)
 
 
 def plan_one(conn: sa.Connection, job_id: str, ocid: str) -> dict[str, int]:
@@ -133,6 +126,19 @@ def sources(conn: sa.Connection, job_id: str, *, batch: int | None, after: int, 
     """The next tenders of a batch, or (None) those of any batch that are not made, by their numbers."""
     rows = conn.execute(_SOURCES, {"job_id": job_id, "batch": batch, "after": after, "limit": limit})
     return [_source(row) for row in rows]
+
+
+def staged_sources(conn: sa.Connection, job_id: str, *, limit: int) -> list[Source]:
+    """Some tenders whose release the job has staged."""
+    return [_source(row) for row in conn.execute(_STAGED_SOURCES, {"job_id": job_id, "limit": limit})]
+
+
+def unstage(conn: sa.Connection, job_id: str, numbers: Sequence[int]) -> None:
+    """These releases of the job are saved."""
+    conn.execute(
+        sa.text("DELETE FROM staged_releases WHERE job_id = :job_id AND n = ANY(:numbers)"),
+        {"job_id": job_id, "numbers": list(numbers)},
+    )
 
 
 def sources_of(conn: sa.Connection, numbers: Sequence[int]) -> list[Source]:
@@ -218,8 +224,6 @@ _PENDING = """
     ORDER BY enrichment_next_at, n LIMIT :limit)
 """
 
-_STAGED = "SELECT n FROM staged_releases WHERE job_id = :job_id"
-
 _ONE = "SELECT n FROM tender_ids WHERE ocid = :ocid"
 
 _PLAN = """
@@ -275,6 +279,20 @@ _SOURCES = sa.text(
         ELSE NOT EXISTS (SELECT FROM staged_tenders AS m WHERE m.job_id = j.job_id AND m.n = j.n)
     END
     ORDER BY j.n
+    LIMIT :limit
+    """  # noqa: S608 - constants
+)
+
+_STAGED_SOURCES = sa.text(
+    f"""
+    SELECT s.n, s.body AS release, s.body_exact AS release_exact, s.content_hash AS release_hash,
+        s.fetched_at AS release_fetched_at,
+        {_SOURCE_COLUMNS}
+    FROM staged_releases AS s
+    LEFT JOIN tenders AS t ON t.n = s.n
+    LEFT JOIN portal_rows AS p ON p.n = s.n
+    WHERE s.job_id = :job_id
+    ORDER BY s.n
     LIMIT :limit
     """  # noqa: S608 - constants
 )

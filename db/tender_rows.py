@@ -8,11 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from psycopg.types.json import Jsonb
 
-from db.bodies import clean
+from db.bodies import clean, encode
 from db.tables import staged_tenders
 from db.tender_columns import CONTENT, ORIGIN, STATE
 
@@ -82,11 +81,7 @@ def values(tender: TenderRow) -> tuple[Any, ...]:
 
 
 def _json(value: object) -> Jsonb:
-    return Jsonb(orjson.dumps(value, default=str), dumps=_as_is)
-
-
-def _as_is(text: bytes) -> bytes:
-    return text
+    return encode(value).jsonb
 
 
 def _text(value: Any) -> str | None:

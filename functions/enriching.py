@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import inngest
+import sqlalchemy as sa
 
 from db import coverage, identifiers, jobs, portal_rows, saving, staging
+from db.staging import FetchedRelease, Source
+from db.tender_rows import TenderRow
 from functions.making import Rules, make_all
 from functions.recorder import Body, Json, Recorder, Step
 from ocds.dates import day_of
 from ocds.ids import ocid_of
 
 _CHUNK = 250
+_OVER = "over the limit of this run"
+_OFF = "enrichment is switched off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,16 +112,53 @@ def save_to_database(manner: Manner) -> Callable[[Step], Json]:
     return save
 
 
-def save_fetched(step: Step) -> Json:
+def save_fetched(step: Step) -> None:
     """Make, enrich and save everything that the job has fetched by now: background work in small portions."""
     resources = step.resources
-    with resources.engine.begin() as conn:
-        plan = staging.plan_staged(conn, step.job_id)
-    if not plan["tenders"]:
-        return {"added": 0, "updated": 0}
-    manner = Manner(limit=plan["tenders"])
-    _make_all(step, manner, batch=1, enriched=resources.limits.enable_enrichment)
-    return _save_all(step)
+    while True:
+        step.beat()
+        with resources.engine.begin() as conn:
+            portal_read = portal_rows.last_accepted(conn, coverage.OPEN_BUCKET) is not None
+            sources = staging.staged_sources(conn, step.job_id, limit=_CHUNK)
+        if not sources:
+            return
+        rules = Rules(
+            now=resources.clock(),
+            enrich=resources.limits.enable_enrichment,
+            held_back=_OFF,
+            portal_read=portal_read,
+        )
+        tenders, unmade = make_all(sources, rules)
+        made = {tender.n: tender for tender in tenders}
+        fetched = [_fetched(source, made.get(source.n)) for source in sources]
+        with resources.engine.begin() as conn:
+            saving.save(
+                conn, job_id=step.job_id, step=step.name, fetched=fetched, made=tenders, now=rules.now
+            )
+            _set_aside(conn, unmade, rules)
+            staging.unstage(conn, step.job_id, [source.n for source in sources])
+
+
+def _fetched(source: Source, made: TenderRow | None) -> FetchedRelease:
+    if source.release_hash is None or source.release_fetched_at is None:
+        message = f"the staged release of {ocid_of(source.n)} has no hash or time"
+        raise ValueError(message)
+    content = made.content if made else {}
+    return FetchedRelease(
+        n=source.n,
+        ocid=ocid_of(source.n),
+        release_id=content.get("release_id"),
+        date=content.get("date"),
+        content_hash=source.release_hash,
+        body=source.release,
+        fetched_at=source.release_fetched_at,
+    )
+
+
+def _set_aside(conn: sa.Connection, unmade: Sequence[tuple[int, str]], rules: Rules) -> None:
+    """Note of which identifiers no tender could be made, and why; they are asked for again."""
+    for n, reason in unmade:
+        identifiers.record_rejected(conn, n, ocid=ocid_of(n), reason=reason, by="release", now=rules.now)
 
 
 def _save_all(step: Step) -> Json:
@@ -150,9 +192,7 @@ def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) 
         rules = Rules(
             now=resources.clock(),
             enrich=enriched,
-            held_back="over the limit of this run"
-            if resources.limits.enable_enrichment
-            else "enrichment is switched off",
+            held_back=_OVER if resources.limits.enable_enrichment else _OFF,
             portal_read=portal_read,
             require_enrichment=manner.require,
         )
@@ -163,9 +203,6 @@ def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) 
         tenders, unmade = make_all(sources, rules)
         with resources.engine.begin() as conn:
             staging.put_tenders(conn, step.job_id, tenders, batch=batch)
-            for n, reason in unmade:
-                identifiers.record_rejected(
-                    conn, n, ocid=ocid_of(n), reason=reason, by="release", now=rules.now
-                )
+            _set_aside(conn, unmade, rules)
         made += len(tenders)
         after = sources[-1].n

@@ -7,13 +7,15 @@ from collections import Counter
 from db import identifiers, jobs, staging
 from db.identifiers import Due
 from functions.gate import HostRestsError
-from functions.reading import read_all, read_rejected_again, set_aside
+from functions.reading import Readings, read_all, read_rejected_again, set_aside
 from functions.recorder import Json, Step
 from ocds.errors import UpstreamError
 
 # So many failures in a row are the host's fault; with probes, whose identifiers may always fail, more.
 _IN_A_ROW = 5
 _PROBES_IN_A_ROW = 20
+# Answers are written down in portions: a crash costs at most so many questions.
+_AT_ONCE = 20
 
 
 def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
@@ -53,44 +55,79 @@ def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
 
 
 def fetch(step: Step, wanted: list[Due]) -> Counter[str]:
-    """Ask for each of these and note each answer; a few failures in a row are the host's and are raised."""
-    counts: Counter[str] = Counter()
+    """Ask for each of these and note each answer; a few failures in a row are the host's and are raised.
+
+    What has been answered by then is kept, whatever happens.
+    """
+    answers = _Answers(step)
     in_a_row = 0
-    for due in wanted:
-        step.beat()
-        try:
-            outcome = _fetch_one(step, due)
-        except HostRestsError:
-            raise
-        except UpstreamError as error:
-            in_a_row += 1
-            counts["failed"] += 1
-            with step.resources.engine.begin() as conn:
-                identifiers.record_failure(
-                    conn, due.n, ocid=due.ocid, error=str(error), now=step.resources.clock()
-                )
-            if in_a_row >= (_IN_A_ROW if due.expected else _PROBES_IN_A_ROW):
+    try:
+        for due in wanted:
+            step.beat()
+            try:
+                raw = step.resources.ocds.release(due.ocid)
+            except HostRestsError:
                 raise
-            continue
-        in_a_row = 0
-        counts[outcome] += 1
-    return counts
+            except UpstreamError as error:
+                in_a_row += 1
+                answers.failed(due, str(error))
+                if in_a_row >= (_IN_A_ROW if due.expected else _PROBES_IN_A_ROW):
+                    raise
+            else:
+                in_a_row = 0
+                answers.answered(due, raw)
+    finally:
+        answers.note()
+    return answers.counts
 
 
-def _fetch_one(step: Step, due: Due) -> str:
-    resources = step.resources
-    raw = resources.ocds.release(due.ocid)
-    now = resources.clock()
-    if raw is None:
-        with resources.engine.begin() as conn:
-            identifiers.record_hole(conn, due.n, ocid=due.ocid, now=now)
-        return "holes"
-    found = read_all([raw], fetched_at=now)
-    with resources.engine.begin() as conn:
-        staging.stage(conn, step.job_id, found.accepted)
-        set_aside(conn, step.job_id, found.rejected, by="probe", now=now)
-        if found.rejected and found.rejected[0].ocid is None:
-            identifiers.record_rejected(
-                conn, due.n, ocid=due.ocid, reason=found.rejected[0].reason, by="probe", now=now
-            )
-    return "rejected" if found.rejected else "fetched"
+class _Answers:
+    """Answers on their way into the database, a few at a time."""
+
+    def __init__(self, step: Step) -> None:
+        self.counts: Counter[str] = Counter()
+        self._step = step
+        self._held: list[tuple[Due, Readings | None, str | None]] = []
+
+    def answered(self, due: Due, raw: object) -> None:
+        """The source gave a release, or said that there is none."""
+        if raw is None:
+            self.counts["holes"] += 1
+            self._hold(due, None, None)
+            return
+        found = read_all([raw], fetched_at=self._step.resources.clock())
+        self.counts["rejected" if found.rejected else "fetched"] += 1
+        self._hold(due, found, None)
+
+    def failed(self, due: Due, error: str) -> None:
+        """The source did not answer properly."""
+        self.counts["failed"] += 1
+        self._hold(due, None, error)
+
+    def note(self) -> None:
+        """Write down what has not been written down."""
+        if not self._held:
+            return
+        step = self._step
+        now = step.resources.clock()
+        with step.resources.engine.begin() as conn:
+            read = [found for _, found, _ in self._held if found is not None]
+            staging.stage(conn, step.job_id, [each for found in read for each in found.accepted])
+            rejected = [each for found in read for each in found.rejected]
+            set_aside(conn, step.job_id, rejected, by="probe", now=now)
+            for due, found, error in self._held:
+                if error is not None:
+                    identifiers.record_failure(conn, due.n, ocid=due.ocid, error=error, now=now)
+                elif found is None:
+                    identifiers.record_hole(conn, due.n, ocid=due.ocid, now=now)
+                elif found.rejected and found.rejected[0].ocid is None:
+                    reason = found.rejected[0].reason
+                    identifiers.record_rejected(
+                        conn, due.n, ocid=due.ocid, reason=reason, by="probe", now=now
+                    )
+        self._held.clear()
+
+    def _hold(self, due: Due, found: Readings | None, error: str | None) -> None:
+        self._held.append((due, found, error))
+        if len(self._held) >= _AT_ONCE:
+            self.note()
