@@ -122,9 +122,9 @@ class Driver:
         if discover and not self._leaving:
             self._spawn(None)
         if self._tasks:
-            await self._wait(state.next_wake(), now)
+            await self._wait(state.next_wake(now), now)
             return
-        await self._park(state.next_wake() or now + durations.LONGEST)
+        await self._park(state.next_wake(now) or now + durations.LONGEST)
 
     def _spawn(self, pending: Pending | None) -> None:
         if pending is not None:
@@ -196,7 +196,8 @@ class Driver:
         """Make one call to the SDK and record what came of it."""
         state = self.state
         if pending is None:
-            state.discovering = True
+            # a step that ends from here on asks for another look
+            state.discovering, state.discover_at = True, None
         else:
             pending.running = True
         async with self.room.calls:
@@ -267,8 +268,6 @@ class Driver:
         state.version = outcome.version
         old_race = outcome.version < 2
         depth = len(state.memos)
-        if target is None:
-            state.discover_at = None
         fresh = False
         ended_race: bool | None = None
         for op in outcome.ops:
@@ -320,7 +319,8 @@ class Driver:
         apply = self._apply()
         apply.failures.append(record)
         if target is None:
-            state.attempt, state.discover_at = attempt + 1, again
+            state.attempt = attempt + 1
+            state.discover_by(again)
         else:
             target.attempt, target.wake_at = attempt + 1, again
             apply.steps.append(

@@ -147,12 +147,6 @@ class Engine:
         await self.registry_changed()
         return result
 
-    async def sync_app(self, url: str) -> dict[str, Any]:
-        """Ask the app served at the URL to register; raises `RefusedError` or `routes.edge.ApiError`."""
-        from engine.routes import edge, registering
-
-        return await registering.sync(edge.Edge(self), url)
-
     async def registry_changed(self) -> None:
         """Functions have changed in the database: know it here, and let the other processes know."""
         await self.refresh_registry()

@@ -59,7 +59,8 @@ def step_ran(
                 planned.attempt, planned.wake_at = attempt + 1, again
             else:
                 state.inline[op.id] = Pending(op.id, op.name, wire.RUN, queued, attempt=attempt + 1)
-                state.attempt, state.discover_at = attempt + 1, again
+                state.attempt = attempt + 1
+                state.discover_by(again)
             return False
         write.status, write.memo = FAILED, wire.error_memo(op.error)
     state.end(op.id, write.memo or b"null")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 SCHEDULED, RUNNING, COMPLETED, FAILED, CANCELLED = "Scheduled", "Running", "Completed", "Failed", "Cancelled"
-READY, TIMER, OWNED, BLOCKED, HELD = "r", "t", "o", "b", "h"
+READY, OWNED = "r", "o"
 
 
 @dataclass(slots=True)

@@ -102,12 +102,16 @@ class RunState:
             if p.op != wire.RUN and p.wake_at is not None and p.wake_at <= now
         ]
 
-    def next_wake(self) -> datetime | None:
-        """When something will be due."""
+    def next_wake(self, now: datetime) -> datetime | None:
+        """When something will be due that is not due yet."""
         times = [p.wake_at for p in self.pending.values() if p.wake_at is not None and not p.running]
-        if self.discover_at is not None:
+        if self.discover_at is not None and not self.discovering:
             times.append(self.discover_at)
-        return min(times, default=None)
+        return min((at for at in times if at > now), default=None)
+
+    def discover_by(self, at: datetime) -> None:
+        """The body is to be called by then at the latest."""
+        self.discover_at = at if self.discover_at is None else min(self.discover_at, at)
 
     def cursor(self) -> bytes:
         """What cannot be read off the steps, for whoever takes the run up again."""

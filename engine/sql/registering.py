@@ -45,7 +45,6 @@ _FUNCTIONS = """
 SELECT app, config, id, CASE WHEN paused_at IS NOT NULL THEN paused_runs END
 FROM engine.functions WHERE archived_at IS NULL ORDER BY slug
 """
-_APPS = "SELECT name, id, url, sdk, framework, created_at, synced_at FROM engine.apps ORDER BY name"
 _REMOVE_APP = "DELETE FROM engine.apps WHERE url = ANY(%s::text[]) RETURNING name"
 
 

@@ -86,7 +86,7 @@ async def a_wait_whose_condition_does_not_hold_times_out(trial: Trial) -> None:
     @trial.function()
     async def picky(ctx: Any) -> Any:
         return await ctx.step.wait_for_event(
-            "wait", event=trial.name("signal"), if_exp="event.data.id == async.data.id", timeout=1000
+            "wait", event=trial.name("signal"), if_exp="event.data.id == async.data.id", timeout=3000
         )
 
     await trial.serve()
