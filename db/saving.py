@@ -78,7 +78,7 @@ def save(
         ),
     )
     bulk.temporary_like(conn, "saving_keys", _KEY_COLUMNS)
-    bulk.copy(conn, "saving_keys", _KEY_COLUMNS, ((each.n, each.row_hash) for each in (*new, *known)))
+    bulk.copy(conn, "saving_keys", _KEY_COLUMNS, ((each.n, each.portal_hash) for each in made))
     _note(conn, job_id=job_id, step=step, saved=changed, states=states, now=now)
     return changed
 
@@ -96,7 +96,9 @@ def save_staged(conn: sa.Connection, *, job_id: str, step: str, limit: int, now:
     conn.execute(_MOVE_RELEASES, given)
     counts = _upsert_changed(conn, job_id=job_id, now=now)
     bulk.temporary_like(conn, "saving_keys", _KEY_COLUMNS)
-    conn.execute(sa.text("INSERT INTO saving_keys (n, row_hash) SELECT n, row_hash FROM saving_tenders"))
+    conn.execute(
+        sa.text("INSERT INTO saving_keys (n, portal_hash) SELECT n, portal_hash FROM saving_tenders")
+    )
     saved = Saved(moved, counts["added"], counts["updated"])
     _note(conn, job_id=job_id, step=step, saved=saved, states=counts, now=now)
     conn.execute(sa.text("DROP TABLE saving_tenders, saving_changed"))
@@ -226,7 +228,7 @@ _LEDGER_COLUMNS = [
     releases.c.fetched_at,
     releases.c.content_hash,
 ]
-_KEY_COLUMNS = [tenders.c.n, tenders.c.row_hash]
+_KEY_COLUMNS = [tenders.c.n, tenders.c.portal_hash]
 _DOCUMENT_NAMES = ("id", "title", "url", "format", "date_published", "date_modified", "source")
 _DOCUMENT_COLUMNS = [tender_documents.c[name] for name in ("ocid", "position", *_DOCUMENT_NAMES)]
 
@@ -365,6 +367,7 @@ _UPSERT = sa.text(
         enriched_at = coalesce(excluded.enriched_at, t.enriched_at),
         last_changed_at = CASE
             WHEN t.content_hash <> excluded.content_hash OR t.lifecycle <> excluded.lifecycle
+                OR (excluded.is_published AND NOT t.is_published)
             THEN excluded.last_changed_at ELSE t.last_changed_at
         END,
         job_id = excluded.job_id
@@ -430,9 +433,9 @@ _LEDGER_OF_ROWS = sa.text(
 
 _ROWS_SAVED = sa.text(
     """
-    UPDATE portal_rows AS p SET saved_hash = s.row_hash
+    UPDATE portal_rows AS p SET saved_hash = s.portal_hash
     FROM saving_keys AS s
-    WHERE p.n = s.n AND s.row_hash IS NOT NULL AND p.saved_hash IS DISTINCT FROM s.row_hash
+    WHERE p.n = s.n AND p.row_hash = s.portal_hash AND p.saved_hash IS DISTINCT FROM s.portal_hash
     """
 )
 

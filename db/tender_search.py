@@ -143,7 +143,9 @@ def stream(connection: sa.Connection, filters: Filters, *, batch: int = 500) -> 
     A row has the values of `COLUMNS` as Python has them, `content_hash`, and `documents`, a list of objects.
     """
     of_file = tender_documents.c
-    pairs = [part for column in DOCUMENT_COLUMNS for part in (sa.literal_column(f"'{column.name}'"), column)]
+    pairs: list[sa.ColumnElement[Any]] = []
+    for column in DOCUMENT_COLUMNS:
+        pairs += (sa.literal_column(f"'{column.name}'"), column)
     file = sa.func.jsonb_build_object(*pairs, type_=pg.JSONB)
     documents = (
         sa.select(
