@@ -30,6 +30,7 @@ from app.inngest_link import (
     scheduler,
     signing_key,
 )
+from app.keeping import Measured
 from app.live import Ticker
 from app.opendata.downloads import Downloads
 from app.resources import resources
@@ -75,6 +76,7 @@ class Runtime:
     def __post_init__(self) -> None:
         self.ticker = Ticker(self.engine, self.stopping)
         self.downloads = Downloads(self.engine)
+        self.measured = Measured()
 
 
 @asynccontextmanager
@@ -91,12 +93,17 @@ async def started(
     running steps finish or are released; then the source and, last, the database are let go.
     """
     async with AsyncExitStack() as stack:
+        # The hosts are asked while the database starts.
+        looking = asyncio.create_task(source.look(settings, asked_source), name="look-at-the-source")
+        stack.push_async_callback(_end, looking)
         url = await asyncio.to_thread(stack.enter_context, database.database_url(settings))
         await asyncio.to_thread(database.prepare, url)
         pool = database.pooled_engine(settings, url)
         stack.callback(pool.dispose)
-        chosen = await source.choose(
-            settings, asked_source, holds_live_data=await asyncio.to_thread(_holds_live_data, pool)
+        holds_live_data = await asyncio.to_thread(_holds_live_data, pool)
+        reach = await looking
+        chosen = await asyncio.to_thread(
+            source.choose, settings, asked_source, reach, holds_live_data=holds_live_data
         )
         stack.push_async_callback(asyncio.to_thread, chosen.close)
         made = stack.enter_context(resources(settings, chosen, pool, clock, base_url=instance.url))
@@ -165,7 +172,7 @@ async def _register(runtime: Runtime) -> None:
         return
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def _end(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
