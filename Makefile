@@ -34,7 +34,7 @@ $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml
 	@touch $(VENV)/.installed
 
 test: test-setup ## Set up and run the tests
-	@exec $(BIN)/python -m pytest -m "not chaos and not soak and not screenshots" $(TESTS)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile -m "not chaos and not soak and not screenshots" $(TESTS)
 
 lint: test-setup ## Ruff's rules and format
 	@$(BIN)/ruff check .
