@@ -47,6 +47,7 @@ class Engine:
         self.clock = clock
         self.database = Database(dsn, size=self.config.connections, on_write=self.config.on_write)
         self.registry = Registry()
+        self._reading_registry = asyncio.Lock()
         self._switch = Switch(Http(timeout=self.config.call_timeout, connections=self.config.max_calls))
         self.transport: Transport = self._switch
         self.calls = asyncio.Semaphore(self.config.max_calls)
@@ -154,7 +155,14 @@ class Engine:
         await self.signals.say(REGISTRY)
 
     async def refresh_registry(self) -> None:
-        """Read the registered functions, as they are in the database now."""
+        """Read the registered functions, as they are in the database now.
+
+        One reader at a time: an earlier reading must not replace a later one.
+        """
+        async with self._reading_registry:
+            self.registry = await self._read_registry()
+
+    async def _read_registry(self) -> Registry:
         rows = await self.database.run(registering.functions)
         found: list[Function] = []
         paused: dict[uuid.UUID, str] = {}
@@ -165,7 +173,7 @@ class Engine:
                 log.error("engine: a stored function cannot be used: %s", error)
             if paused_runs is not None:
                 paused[function_id] = paused_runs
-        self.registry = Registry(found, paused)
+        return Registry(found, paused)
 
     def serve_in_process(self, url_prefix: str, asgi_app: AsgiApp) -> None:
         """Call functions whose URL starts with the prefix directly through the ASGI application."""

@@ -20,6 +20,8 @@ AsgiApp = Callable[
     [Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
 ]
 _LARGEST_ANSWER = MAX_STATE + 2 * MAX_STEP_OUTPUT
+# Shorter than what servers keep an idle connection open (2 s and up), so that none closes under a call.
+_IDLE_SECONDS = 1.0
 
 
 class UnreachableError(Exception):

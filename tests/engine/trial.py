@@ -62,7 +62,9 @@ class Trial:
         self.app_id = f"{name.replace('_', '-')}-{kind}"
         self.client = self.new_client()
         self.functions: list[inngest.Function[Any]] = []
-        self.http = httpx.AsyncClient(base_url=stage.origin, timeout=30, verify=False)
+        self.http = httpx.AsyncClient(
+            base_url=stage.origin, timeout=30, verify=False, limits=httpx.Limits(keepalive_expiry=1)
+        )
         self.gates: list[Gate] = []
 
     def new_client(self, app_id: str | None = None, **options: Any) -> inngest.Inngest:
