@@ -10,6 +10,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -157,13 +158,13 @@ class Writer:
         point = _point(applies, accepts)
         self._database.watch(point, "before")
         aftermath = Aftermath()
-        if applies and not accepts and not any(applying.needs_transaction(item) for item in applies):
-            held = await applying.apply(connection, self._owner(), applies)
-            created: set[str] = set()
-        else:
-            async with connection.transaction():
-                held = await applying.apply(connection, self._owner(), applies) if applies else {}
-                created = await self._follow(connection, applies, accepts, held, aftermath)
+        held: dict[str, int] = {}
+        async with AsyncExitStack() as stack:
+            if not _is_one_statement(applies, accepts):
+                await stack.enter_async_context(connection.transaction())
+            if applies:
+                held = await applying.apply(connection, self._owner(), applies)
+            created = await self._follow(connection, applies, accepts, held, aftermath)
         self._database.watch(point, "after")
         results = [
             Applied(held=work.run_id in held, pokes=held.get(work.run_id, 0), created=created)
@@ -196,6 +197,15 @@ class Writer:
         if freed:
             aftermath.unblocked = await gating.release(connection, freed)
         return created
+
+
+def _is_one_statement(applies: list[Apply], accepts: list[Accept]) -> bool:
+    """Whether one statement does it, which commits by itself and saves the round trips of a transaction."""
+    if applies and accepts:
+        return False
+    if any(run.cancels for accept in accepts for run in accept.runs):
+        return False
+    return not any(applying.needs_transaction(item) for item in applies)
 
 
 def _lets_go(item: Apply, held: dict[str, int]) -> bool:
