@@ -68,7 +68,11 @@ def expect(conn: sa.Connection, sightings: Iterable[Sighting], *, by: str, now: 
 
 def add_frontier(conn: sa.Connection, *, above: int, below: int, limit: int, now: datetime) -> int:
     """Make probes of identifiers just above the highest known one, and of the unknown ones just below it."""
-    return conn.execute(_FRONTIER, {"above": above, "below": below, "limit": limit, "now": now}).rowcount
+    top = highest_expected(conn)
+    if not top:
+        return 0
+    given = {"first": max(1, top - below), "last": top + above, "limit": limit, "now": now}
+    return conn.execute(_FRONTIER, given).rowcount
 
 
 def due(conn: sa.Connection, *, job_id: str, limit: int, now: datetime) -> list[Due]:
@@ -131,9 +135,8 @@ _FRONTIER = sa.text(
     """
     INSERT INTO tender_ids (n, ocid, state, expected_by, first_expected_at, next_try_at)
     SELECT g, 'ocds-9t57fa-' || g, 'pending', 'frontier', :now, :now
-    FROM (SELECT max(n) AS top FROM tender_ids WHERE is_expected) AS m,
-        generate_series(greatest(1, m.top - :below), m.top + :above) AS g
-    WHERE NOT EXISTS (SELECT FROM tender_ids AS t WHERE t.n = g)
+    FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS g
+    WHERE g NOT IN (SELECT n FROM tender_ids WHERE n BETWEEN :first AND :last)
     ORDER BY g DESC
     LIMIT :limit
     ON CONFLICT DO NOTHING

@@ -338,12 +338,6 @@ def close_dead(conn: sa.Connection, *, silent_for: timedelta, now: datetime) -> 
     ]
 
 
-def prune(conn: sa.Connection, *, before: datetime) -> int:
-    """Forget ended jobs that started before this instant, with their steps; how many."""
-    gone = conn.execute(sa.delete(jobs).where(jobs.c.started_at < before, jobs.c.status.not_in(ACTIVE)))
-    return gone.rowcount
-
-
 def add_effect(conn: sa.Connection, job_id: str, step: str, **counts: int) -> None:
     """Count what a step did, in the transaction that did it.
 

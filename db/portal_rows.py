@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -136,18 +136,6 @@ def doubted_counts(conn: sa.Connection, bucket: int, *, since: datetime) -> list
     )
 
 
-def prune_snapshots(conn: sa.Connection, *, now: datetime, keep: timedelta = timedelta(days=90)) -> int:
-    """Forget old looks, but never the newest believed one of a bucket."""
-    return conn.execute(
-        sa.text(
-            "DELETE FROM portal_snapshots AS s WHERE fetched_at < :before AND EXISTS ("
-            " SELECT FROM portal_snapshots AS newer"
-            " WHERE newer.bucket = s.bucket AND newer.accepted AND newer.fetched_at > s.fetched_at)"
-        ),
-        {"before": now - keep},
-    ).rowcount
-
-
 _SAME = sa.text(
     """
     SELECT p.n
@@ -188,7 +176,9 @@ _UPSERT = sa.text(
             ELSE excluded.changed_at
         END,
         -- A tender that moved between buckets is made anew even if its row says the same.
-        saved_hash = CASE WHEN p.bucket = excluded.bucket THEN p.saved_hash END,
+        saved_hash = CASE
+            WHEN p.row_hash = excluded.row_hash AND p.bucket = excluded.bucket THEN p.saved_hash
+        END,
         row_hash = excluded.row_hash,
         vanished_at = NULL,
         job_id = excluded.job_id

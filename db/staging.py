@@ -13,7 +13,8 @@ from db import bodies, bulk
 from db.tables import staged_tenders
 from db.tender_rows import COLUMNS, TenderRow, values
 
-_JOB_TABLES = ("staged_releases", "staged_portal_rows", "staged_tenders", "job_tenders", "list_walks")
+JOB_TABLES = ("staged_releases", "staged_portal_rows", "staged_tenders", "job_tenders", "list_walks")
+"""What jobs leave behind while they run; each table has a `job_id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +160,8 @@ def put_tenders(conn: sa.Connection, job_id: str, tenders: Iterable[TenderRow], 
 
 def discard(conn: sa.Connection, job_id: str) -> None:
     """Remove everything that this job still has staged."""
-    for table in _JOB_TABLES:
+    for table in JOB_TABLES:
         conn.execute(sa.text(f"DELETE FROM {table} WHERE job_id = :job_id"), {"job_id": job_id})  # noqa: S608
-
-
-def discard_of_ended_jobs(conn: sa.Connection, *, before: datetime) -> int:
-    """Remove what jobs that ended before this instant left behind; how many rows."""
-    gone = 0
-    for table in _JOB_TABLES:
-        delete = f"DELETE FROM {table} WHERE job_id IN (SELECT id FROM jobs WHERE finished_at < :before)"  # noqa: S608
-        gone += conn.execute(sa.text(delete), {"before": before}).rowcount
-    return gone
 
 
 def _source(row: sa.Row[Any]) -> Source:
@@ -205,7 +197,7 @@ _STAGE = sa.text(
 _CHANGES = """
     SELECT n FROM staged_releases WHERE job_id = :job_id
     UNION
-    SELECT n FROM portal_rows WHERE saved_hash IS DISTINCT FROM row_hash
+    SELECT n FROM portal_rows WHERE saved_hash IS NULL
     UNION
     (SELECT n FROM tenders
     WHERE enrichment_status <> 'enriched' AND enrichment_next_at <= :now
@@ -213,7 +205,7 @@ _CHANGES = """
 """
 
 _PENDING = """
-    SELECT n FROM portal_rows WHERE saved_hash IS DISTINCT FROM row_hash
+    SELECT n FROM portal_rows WHERE saved_hash IS NULL
     UNION
     (SELECT n FROM tenders
     WHERE enrichment_status <> 'enriched' AND CASE

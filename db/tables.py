@@ -103,11 +103,11 @@ portal_rows = sa.Table(
     instant("first_seen_at", nullable=False),
     instant("changed_at", nullable=False),
     instant("vanished_at"),
-    # The row's content that the tender shows: what is not yet in `tenders` differs from `row_hash`.
+    # The row's content that the tender was last made with; NULL: the tender is to be made anew.
     sa.Column("saved_hash", sa.LargeBinary),
     text("job_id"),
     sa.Index("ix_portal_rows_bucket_present", "bucket", postgresql_where=sa.text("vanished_at IS NULL")),
-    sa.Index("ix_portal_rows_unsaved", "n", postgresql_where=sa.text("saved_hash IS DISTINCT FROM row_hash")),
+    sa.Index("ix_portal_rows_unsaved", "n", postgresql_where=sa.text("saved_hash IS NULL")),
 )
 
 # A bucket on its way in: what of it is new or changed, until the whole of it has been read.
@@ -261,7 +261,10 @@ tenders = sa.Table(
         sa.text("n DESC"),
     ),
     sa.Index(
-        "ix_tenders_main_category", "main_category", sa.text("published_at DESC NULLS LAST"), sa.text("n DESC")
+        "ix_tenders_main_category",
+        "main_category",
+        sa.text("published_at DESC NULLS LAST"),
+        sa.text("n DESC"),
     ),
     sa.Index(
         "ix_tenders_organ", "organ_of_state_type", sa.text("published_at DESC NULLS LAST"), sa.text("n DESC")

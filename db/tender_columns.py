@@ -78,6 +78,8 @@ ORIGIN: dict[str, Any] = {
     "release_hash": sa.LargeBinary(),
     "release_fetched_at": Instant,
     "row_hash": sa.LargeBinary(),
+    # The portal's row as it was then, whether or not the tender could use it.
+    "portal_hash": sa.LargeBinary(),
     "job_id": sa.Text(),
 }
 

@@ -25,7 +25,8 @@ class TenderRow:
     """What a tender should look like. `content` holds any of the columns that content determines.
 
     Equal `content_hash` means equal content: columns, documents and where each came from. `release_hash`,
-    `release_fetched_at` and `row_hash` say of what the row was made.
+    `release_fetched_at` and `row_hash` say of what the row was made; `portal_hash` is the portal's row at that
+    time, used or not.
     """
 
     n: int
@@ -40,6 +41,7 @@ class TenderRow:
     release_hash: bytes | None
     release_fetched_at: datetime | None
     row_hash: bytes | None
+    portal_hash: bytes | None
     enrichment_status: str
     enrichment_attempts: int
     enrichment_next_at: datetime | None
@@ -76,6 +78,7 @@ def values(tender: TenderRow) -> tuple[Any, ...]:
         tender.release_hash,
         tender.release_fetched_at,
         tender.row_hash,
+        tender.portal_hash,
         _json(tender.documents),
     )
 

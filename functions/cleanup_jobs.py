@@ -8,7 +8,7 @@ from typing import Any
 
 import inngest
 
-from db import jobs, portal_rows, staging
+from db import jobs, retention
 from functions.closing import close_work, on_failure
 from functions.events import CLEANUP, CleanupRequested
 from functions.recorder import Json, Kind, Recorder, Step
@@ -17,6 +17,7 @@ from functions.verdict import of_work
 
 KIND = Kind(function_id="cleanup-jobs", type="CLEANUP", retries=2)
 CRON = "17 * * * *"
+_MOST_BATCHES = 50
 
 
 def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any]:
@@ -46,11 +47,21 @@ def _close_dead(minutes: int, step: Step) -> Json:
 
 
 def _forget(step: Step) -> Json:
+    """Batch by batch, and only so many of them in one run: the next one goes on."""
     resources = step.resources
-    now = resources.clock()
-    with resources.engine.begin() as conn:
-        return {
-            "staged": staging.discard_of_ended_jobs(conn, before=now - timedelta(days=1)),
-            "snapshots": portal_rows.prune_snapshots(conn, now=now),
-            "jobs": jobs.prune(conn, before=now - timedelta(days=resources.limits.jobs_kept_days)),
-        }
+    limits = resources.limits
+    rules = retention.rules(
+        jobs_kept=timedelta(days=limits.jobs_kept_days), audit_kept=timedelta(days=limits.audit_kept_days)
+    )
+    gone = dict.fromkeys(rules, 0)
+    for name, rule in rules.items():
+        for _ in range(_MOST_BATCHES):
+            step.beat()
+            with resources.engine.begin() as conn:
+                rows, more = retention.forget(
+                    conn, rule, batch=limits.housekeeping_batch, now=resources.clock()
+                )
+            gone[name] += rows
+            if not more:
+                break
+    return {name: rows for name, rows in gone.items() if rows}

@@ -65,6 +65,7 @@ def make(source: Source, rules: Rules) -> TenderRow:
         release_hash=source.release_hash,
         release_fetched_at=source.release_fetched_at,
         row_hash=source.row_hash if use_row else None,
+        portal_hash=source.row_hash,
         is_published=source.was_published or use_row or not rules.require_enrichment,
         now=rules.now,
         **status,

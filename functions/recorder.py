@@ -6,6 +6,7 @@ steps, every few seconds) whether somebody wants the job to stop.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from functions.events import InvalidEvent, Request, parse
 from functions.failures import describe
 from functions.resources import Resources
 from ocds.errors import UpstreamError
+
+log = logging.getLogger("protenders.steps")
 
 R = TypeVar("R", bound=Request)
 Json = dict[str, Any]
@@ -165,6 +168,7 @@ class Recorder:
         with resources.engine.begin() as conn:
             attempt = job_steps.start(conn, job_id, **at, now=resources.clock())
             jobs.set_retrying(conn, job_id, retrying=False, now=resources.clock())
+        began = time.monotonic()
         try:
             output = body(Step(resources, job_id, name, attempt))
         except JobStopped:
@@ -178,13 +182,29 @@ class Recorder:
                 )
                 if not last:
                     jobs.set_retrying(conn, job_id, retrying=True, now=resources.clock())
+            fault = describe(error)
+            level = logging.ERROR if last else logging.WARNING
+            fields = self._fields(name, attempt, began) | {"kind": fault["kind"], "error": fault["name"]}
+            log.log(level, "step %s: %s", status.lower(), fault["message"], extra=fields)
             if isinstance(error, UpstreamError) and error.retry_after is not None and not last:
                 wait = timedelta(seconds=error.retry_after)
                 raise inngest.RetryAfterError(str(error), wait) from error
             raise
         with resources.engine.begin() as conn:
             job_steps.finish(conn, job_id, **at, output=_excerpt(output), now=resources.clock())
+        log.info("step done", extra=self._fields(name, attempt, began))
         return output
+
+    def _fields(self, name: str, attempt: int, began: float) -> Json:
+        """What binds a log line to its run; one line an attempt, none for a re-entry of the function."""
+        return {
+            "function": self.kind.function_id,
+            "run": self.ctx.run_id,
+            "job": self.job_id,
+            "step": name,
+            "attempt": attempt,
+            "seconds": round(time.monotonic() - began, 3),
+        }
 
 
 def _go_on(resources: Resources, job_id: str) -> None:

@@ -1,0 +1,128 @@
+"""The questions that pages, jobs and every sync ask find their answers by an index, however much is stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from db import coverage, history, identifiers, jobs, portal_rows, refreshing, saving, staging, sync_state
+from db.engine import make_engine
+from db.portal_rows import BucketRow
+from tests.conftest import temporary_database
+
+NOW = datetime(2026, 10, 7, 10, 0, tzinfo=UTC)
+DAY = NOW.date()
+TENDERS, JOBS = 30_000, 20_000
+GREAT = ("tenders", "tender_ids", "portal_rows", "releases", "jobs", "job_steps", "job_effects", "coverage_days")
+
+_FILL = f"""
+    INSERT INTO tender_ids (
+        n, ocid, state, is_expected, expected_by, is_present, published_on, first_expected_at, release_hash, portal_hash
+    )
+    SELECT n, 'ocds-9t57fa-' || n, 'known', true, 'list', true, CAST(:now AS date) - (({TENDERS} - n) / 100)::int,
+        :now, sha256(n::text::bytea), sha256(n::text::bytea)
+    FROM generate_series(1, {TENDERS}) AS n;
+    INSERT INTO tenders (
+        ocid, n, slug, lifecycle, enrichment_status, is_published, first_seen_at, last_changed_at, content_hash,
+        release_hash, release_fetched_at, published_at, closing_at, title
+    )
+    SELECT 'ocds-9t57fa-' || n, n, 'tender-' || n, CASE WHEN n > {TENDERS} - 500 THEN 'open' ELSE 'closed' END,
+        'enriched', true, :now, :now, sha256(n::text::bytea), sha256(n::text::bytea), :now,
+        CAST(:now AS timestamptz) - ({TENDERS} - n) * interval '15 minutes',
+        CAST(:now AS timestamptz) - ({TENDERS} - n) * interval '15 minutes' + interval '20 days', 'T ' || n
+    FROM generate_series(1, {TENDERS}) AS n;
+    INSERT INTO releases (ocid, content_hash, body, fetched_at)
+    SELECT 'ocds-9t57fa-' || n, sha256(n::text::bytea), '{{}}', :now FROM generate_series(1, {TENDERS}) AS n;
+    INSERT INTO portal_rows (n, ocid, bucket, row_hash, saved_hash, body, first_seen_at, changed_at)
+    SELECT n, 'ocds-9t57fa-' || n, CASE WHEN n > {TENDERS} - 500 THEN 1 ELSE 3 END, sha256(n::text::bytea),
+        sha256(n::text::bytea), '{{}}', :now, :now
+    FROM generate_series(1, {TENDERS}) AS n;
+    INSERT INTO coverage_days (day, complete, listed_at)
+    SELECT CAST(:now AS date) - g, g > 0, :now FROM generate_series(0, 2000) AS g;
+    INSERT INTO jobs (id, type, status, function_id, run_id, started_at, finished_at, heartbeat_at)
+    SELECT 'job-' || lpad(g::text, 8, '0'), CASE g % 10 WHEN 0 THEN 'CLEANUP' ELSE 'DELTA_SYNC' END,
+        CASE g % 50 WHEN 0 THEN 'FAILED' WHEN 1 THEN 'PARTIAL' ELSE 'SUCCESS' END, 'tender-sync', 'run-' || g,
+        CAST(:now AS timestamptz) - ({JOBS} - g) * interval '30 minutes', :now, :now
+    FROM generate_series(1, {JOBS}) AS g;
+    INSERT INTO job_runs (run_id, job_id) SELECT run_id, id FROM jobs;
+    INSERT INTO job_steps (job_id, run_id, name, status, attempts, started_at, attempt_started_at)
+    SELECT id, run_id, 'step', 'SUCCESS', 1, :now, :now FROM jobs;
+    INSERT INTO job_effects (job_id, step, processed) SELECT id, 'step', 1 FROM jobs;
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(pg_server: str, template_database: str) -> Iterator[sa.Engine]:
+    """A database with many tenders and jobs, analysed."""
+    with temporary_database(pg_server, template=template_database) as url:
+        engine = make_engine(url)
+        with engine.begin() as conn:
+            for statement in _FILL.split(";\n")[:-1]:
+                conn.execute(sa.text(statement), {"now": NOW} if ":now" in statement else {})
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+            conn.exec_driver_sql("VACUUM ANALYZE")
+        yield engine
+        engine.dispose()
+
+
+Question = Callable[[sa.Connection], Any]
+NEW_ROW = BucketRow(TENDERS, f"ocds-9t57fa-{TENDERS}", b"other", DAY, {})
+QUESTIONS: dict[str, Question] = {
+    "the newest jobs": lambda conn: jobs.page(conn, limit=50),
+    "the next page of jobs": lambda conn: jobs.page(conn, limit=50, before="job-00010000"),
+    "jobs of a type": lambda conn: jobs.page(conn, limit=50, type="CLEANUP"),
+    "jobs of a status": lambda conn: jobs.page(conn, limit=50, status="FAILED"),
+    "one job": lambda conn: jobs.get(conn, "job-00010000"),
+    "a run's job": lambda conn: jobs.of_run(conn, "run-10000"),
+    "how jobs do": lambda conn: jobs.statistics(conn, now=NOW),
+    "whether a function is busy": lambda conn: jobs.is_active(conn, "tender-sync"),
+    "dead jobs": lambda conn: jobs.close_dead(conn, silent_for=timedelta(minutes=30), now=NOW),
+    "coverage of days": lambda conn: coverage.days(conn, first=DAY - timedelta(days=30), last=DAY),
+    "coverage of blocks": lambda conn: coverage.blocks(conn, limit=5),
+    "what is missing": lambda conn: coverage.missing(conn),
+    "why it is missing": lambda conn: coverage.reasons(conn),
+    "incomplete days": lambda conn: coverage.incomplete_days(conn, due_by=NOW),
+    "judging days": lambda conn: coverage.judge_days(conn, DAY - timedelta(days=3), DAY, now=NOW),
+    "work for the background": lambda conn: coverage.due_for_background(conn, now=NOW),
+    "freshness": lambda conn: sync_state.freshness(conn),
+    "known hashes of a page": lambda conn: identifiers.known_hashes(conn, range(1000, 1050)),
+    "what to fetch": lambda conn: identifiers.due(conn, job_id="job-00010000", limit=100, now=NOW),
+    "how much to fetch": lambda conn: identifiers.count_due(conn, job_id="job-00010000", now=NOW),
+    "what to fetch in the background": lambda conn: history.due(conn, limit=100, now=NOW),
+    "the frontier": lambda conn: identifiers.add_frontier(conn, above=5, below=200, limit=205, now=NOW),
+    "a chunk of a bucket": lambda conn: portal_rows.stage(conn, "job-00010000", 1, [NEW_ROW]),
+    "what a sync makes anew": lambda conn: staging.plan_changes(
+        conn, "job-00010000", batch_size=250, limit=300, now=NOW
+    ),
+    "what to look at again": lambda conn: refreshing.due(conn, limit=100, now=NOW),
+    "what closes by the clock": lambda conn: saving.close_passed(conn, now=NOW),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_no_hot_question_reads_a_whole_table(filled: sa.Engine, name: str) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_conn: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    with filled.connect() as conn:
+        sa.event.listen(filled, "before_cursor_execute", note)
+        try:
+            QUESTIONS[name](conn)
+        finally:
+            sa.event.remove(filled, "before_cursor_execute", note)
+        conn.rollback()
+        assert asked
+        for statement, parameters in asked:
+            plan = "\n".join(
+                row[0] for row in conn.exec_driver_sql(f"EXPLAIN {statement}", parameters).fetchall()
+            )
+            whole = [table for table in re.findall(r"Seq Scan on (\w+)", plan) if table in GREAT]
+            assert whole == [], f"{statement}\n{plan}"
+        conn.rollback()
