@@ -69,7 +69,7 @@ def test_it_says_that_it_is_alive_and_ready(anybody: httpx.Client) -> None:
 def test_the_metrics_are_prometheus_text(anybody: httpx.Client, job_id: str) -> None:
     text = anybody.get("/metrics").text
     assert re.search(r"^protenders_sync_age_seconds \d", text, flags=re.MULTILINE)
-    assert 'protenders_jobs{status="SUCCESS"}' in text or 'protenders_jobs{status="PARTIAL"}' in text
+    assert "protenders_jobs{" in text
 
 
 @pytest.mark.parametrize(
