@@ -65,9 +65,9 @@ def choose(settings: Settings, asked: SourceChoice | None, reach: Reach, *, hold
         reason = "OCDS_BASE_URL names a recorded stand-in"
         return Source("replay", settings.ocds_base_url, settings.etenders_base_url, reason)
     if choice == "replay":
-        return _replay("asked for")
+        return _replay("it was asked for")
     if choice == "live":
-        return _live(settings, "asked for")
+        return _live(settings, "it was asked for")
     if settings.own_sources:
         return _live(settings, "OCDS_BASE_URL and ETENDERS_BASE_URL name it")
     if reach.answers:

@@ -82,7 +82,10 @@ def progress_text(progress: Mapping[str, Any] | None) -> str:
         parts.append(f"{label or 'done'}: {number(done)}")
     elif label:
         parts.append(str(label))
-    known = {"phase", "step", "unit", "done", "total"}
+    left = progress.get("etaSeconds")
+    if isinstance(left, int | float) and left > 0:
+        parts.append(f"about {in_words(timedelta(seconds=left))} left")
+    known = {"phase", "step", "unit", "done", "total", "etaSeconds", "position"}
     parts.extend(
         f"{name} {number(value) if isinstance(value, int) else value}"
         for name, value in progress.items()

@@ -40,6 +40,9 @@ def test_durations_are_readable(value: float | timedelta | None, text: str) -> N
 def test_progress_says_how_far_of_how_much() -> None:
     assert words.progress_text({"phase": "pages", "done": 3, "total": 7}) == "pages: 3 of 7"
     assert words.progress_text({"done": 1200}) == "done: 1\u202f200"
+    assert words.progress_text({"done": 1, "total": 2, "position": 7, "etaSeconds": 90}) == (
+        "done: 1 of 2, about 1 minute left"
+    )
     assert words.progress_text(None) == ""
     assert words.progress_share({"done": 9, "total": 7}) == 1.0
     assert words.progress_share({"done": 3, "total": 0}) is None
