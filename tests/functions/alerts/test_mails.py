@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from db import alert_deliveries, saved_searches
+from db import alert_deliveries, saved_searches, saving
 from db.saved_searches import Wanted
+from db.tender_rows import TenderRow
 from functions.mail import FolderMailer, SmtpMailer
 from ocds.dates import SAST
 from tests.functions.alerts.conftest import MONDAY, Alerts, Server, post_to, text_of, told
@@ -56,19 +57,50 @@ def test_the_mail_is_text_and_html_escaped_and_can_be_stopped_with_one_click(
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
+def save_tender(alerts: Alerts, *, published: bool) -> str:
+    """Save a tender as a sync does."""
+    row = TenderRow(
+        n=77,
+        ocid="ocds-9t57fa-77",
+        content={"title": "Pumps that were held back"},
+        documents=[],
+        slug="pumps-77",
+        lifecycle="open",
+        provenance={},
+        quality={},
+        content_hash=b"same",
+        release_hash=None,
+        release_fetched_at=None,
+        row_hash=None,
+        portal_hash=None,
+        enrichment_status="enriched" if published else "pending",
+        enrichment_attempts=0,
+        enrichment_next_at=None,
+        enrichment_error=None,
+        enriched_at=None,
+        is_published=published,
+        now=alerts.clock.now,
+    )
+    job = alerts.run()
+    with alerts.engine.begin() as conn:
+        saving.save(conn, job_id=job.id, step="save", fetched=[], made=[row], now=alerts.clock.now)
+    return row.ocid
+
+
 def test_a_tender_that_was_held_back_is_told_about_when_it_is_published(
     alerts: Alerts, server: Server
 ) -> None:
-    held = alerts.appears(published=False)
+    held = save_tender(alerts, published=False)
     alerts.search()
     alerts.to_morning()
     assert alerts.run().note == "nothing to tell"
-    alerts.execute(
-        "UPDATE tenders SET is_published = true, arrival = nextval(pg_get_serial_sequence('tenders', 'arrival'))"
-    )
+    save_tender(alerts, published=True)
     alerts.to_morning()
     alerts.run()
     assert told(server.mails) == {held: 1}
+    save_tender(alerts, published=True)
+    alerts.to_morning()
+    assert alerts.run().note == "nothing to tell"
 
 
 def test_a_tender_that_closes_within_the_asked_days_is_told_about_once_it_does(
