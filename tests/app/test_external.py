@@ -17,6 +17,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from app.loopback import ThreadedServer
+from app.replay.stand_in import ReplayConfig, make_app
 from app.serving import BackgroundServing
 from app.settings import Settings
 from tests.app.conftest import add_accounts, log_in
@@ -193,3 +195,44 @@ def _token(client: httpx.Client) -> str:
     from tests.app.conftest import csrf_of
 
     return csrf_of(client.get("/admin/jobs"))
+
+
+def test_in_production_the_embedded_engine_signs_and_wants_keys(database_url: str, tmp_path: Path) -> None:
+    stand_in = ThreadedServer(make_app(ReplayConfig(ids=(165_000, 165_600))))
+    stand_in.start()
+    settings = Settings(
+        _env_file=None,
+        APP_ENV="production",
+        database_url=database_url,
+        protenders_home=tmp_path / "home",
+        secret_key="0123456789abcdef",
+        ocds_base_url=stand_in.url,
+        etenders_base_url=stand_in.url,
+        rate_limit_delay_ms=0,
+    )
+    try:
+        with (
+            BackgroundServing(settings) as serving,
+            httpx.Client(base_url=serving.url, timeout=30) as program,
+        ):
+            event = {"name": "tender/sync.requested", "data": {}}
+            assert program.post("/e/guessed", json=event).status_code == 401
+            assert program.get("/v1/runs").status_code == 401
+            assert program.put("/api/inngest").status_code == 401
+            assert program.post("/api/inngest?fnId=x&stepId=step", json={}).status_code == 401
+            program.headers["Authorization"] = f"Bearer {serving.instance.token}"
+            sent = program.post("/api/admin/events", json=event)
+            assert sent.status_code == 202, sent.text
+            address = f"/api/admin/events/{sent.json()['eventId']}/jobs"
+            ended = until(
+                lambda: [
+                    job
+                    for job in program.get(address).json()["jobs"]
+                    if job["status"] not in ("QUEUED", "RUNNING")
+                ],
+                seconds=60,
+                what="the job's end",
+            )
+            assert ended[0]["status"] == "SUCCESS"
+    finally:
+        stand_in.stop()
