@@ -102,7 +102,7 @@ def history(request: Request, connection: Reading, ocid: str) -> Response:
             "ocid": found["ocid"],
             "releases": [
                 _version(version, before)
-                for version, before in zip(versions, [None, *versions[:-1]], strict=True)
+                for version, before in zip(versions, [None, *versions], strict=False)
             ],
         },
         changed=versions[-1].fetched_at if versions else None,

@@ -6,6 +6,7 @@ import copy
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from app.opendata.contents import content_of, releases_of
 from app.opendata.differences import Change, changes
 from db import tender_reads
 from tests.app.opendata.stock import save_releases
-from tests.enrichment.captures import NOW
+from tests.enrichment.captures import NOW, RAW_ROWS
 from tests.ocds.captures import SINGLE
 
 RAW: dict[str, Any] = SINGLE[136747].get("release", SINGLE[136747])
@@ -45,6 +46,22 @@ def test_history_has_distinct_contents_oldest_first_with_what_changed(db_engine:
     )
     fields = {change.path: change.after for change in changes(versions[0].fields, versions[1].fields)}
     assert fields["closing_at"] == "2025-11-28T11:00:00+02:00"
+
+
+def test_a_tender_known_from_the_portal_only_has_no_history_but_a_record(http: httpx.Client) -> None:
+    [row] = [raw for raw in RAW_ROWS if raw["id"] == 38206]
+    history = http.get("/api/tenders/ocds-9t57fa-38206/history")
+    assert history.json() == {"ocid": "ocds-9t57fa-38206", "releases": []}
+    [record] = http.get("/api/ocds/records/ocds-9t57fa-38206").json()["records"]
+    assert [release["tender"]["referenceNumber"] for release in record["releases"]] == [
+        row["tender_No"].strip()
+    ]
+
+
+def test_history_over_http_names_its_contents(http: httpx.Client) -> None:
+    [version] = http.get(f"/api/tenders/{OCID}/history").json()["releases"]
+    assert version["release"] == RAW
+    assert (version["releaseId"], version["changes"], version["fields"]) == (RAW["id"], [], [])
 
 
 def test_contents_that_share_the_sources_id_are_releases_of_their_own(db_engine: sa.Engine) -> None:
