@@ -159,7 +159,7 @@ class Settings(BaseSettings):
         if value is None:
             return None
         try:
-            return validate_email(value, check_deliverability=False).normalized
+            return validate_email(value, check_deliverability=False, allow_smtputf8=False).ascii_email
         except EmailNotValidError:
             raise ValueError("is not a mail address") from None
 

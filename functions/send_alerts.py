@@ -8,6 +8,7 @@ next run goes on from what is recorded: no tender is told twice, and none is pas
 from __future__ import annotations
 
 from datetime import timedelta
+from email.errors import MessageError
 from functools import partial
 from typing import Any
 
@@ -142,9 +143,9 @@ def _deliver(step: Step, delivery: Delivery, post: Post) -> bool:
 
     with engine.connect() as conn:
         tenders = alert_deliveries.contents(conn, delivery.id)
-    message = compose(delivery, tenders, post, now=clock())
     put_off = partial(alert_deliveries.put_off, delivery=delivery, job_id=job_id)
     try:
+        message = compose(delivery, tenders, post, now=clock())
         post.mailer.deliver(message, key=delivery.id, begin=begin, done=done)
     except MailUnavailableError as problem:
         with engine.begin() as conn:
@@ -153,6 +154,11 @@ def _deliver(step: Step, delivery: Delivery, post: Post) -> bool:
     except MailRefusedError as problem:
         with engine.begin() as conn:
             put_off(conn, error=str(problem), permanent=problem.permanent, now=clock())
+        return True
+    except (ValueError, MessageError) as problem:
+        # What cannot be put into a mail's form must not stand in the way of the others.
+        with engine.begin() as conn:
+            put_off(conn, error=f"no mail can be made of it: {problem}", permanent=True, now=clock())
         return True
     except MailUnknownError as problem:
         if post.resend_when_unsure:

@@ -121,7 +121,7 @@ def add(
     """Saves a search."""
     wanted = asked.wanted()
     try:
-        address = validate_email(email, check_deliverability=False).normalized
+        address = validate_email(email, check_deliverability=False, allow_smtputf8=False).ascii_email or email
     except EmailNotValidError as problem:
         raise HTTPException(422, f"Mail address: {problem}") from None
     rhythm = next((each for each in saved_searches.FREQUENCIES if each == frequency), None)

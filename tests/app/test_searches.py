@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from app import unsubscribing
 from app.serving import Serving
-from db import saved_searches
+from db import jobs, saved_searches
 from db.saved_searches import SavedSearch
 from tests.app.conftest import csrf_of
+from tests.waiting import until
 
 Browser = Callable[[str], httpx.Client]
 FORM = {"name": "Pumps", "email": "bidder@firm.example", "keywords": "pumps", "status": "open"}
@@ -71,6 +72,7 @@ def test_nobody_changes_or_sees_another_account_s_search_but_an_admin(
     ("field", "value", "fault"),
     [
         ("email", "nobody", "Mail address"),
+        ("email", "jürgen@firm.example", "Mail address"),
         ("email", "a@b.example\r\nBcc: c@d.example", "Mail address"),
         ("frequency", "hourly", "How often"),
         ("closing_within_days", "-1", "Closing within"),
@@ -128,3 +130,41 @@ def test_a_link_that_is_not_ours_stops_nothing(
     forged = {"": made.id, "x": f"{token}x", "forged": f'"{made.id}".{token.rsplit(".", 1)[1][::-1]}'}[change]
     assert anybody.post(f"/unsubscribe/{forged}").status_code == 404
     assert newest(served).is_active
+
+
+def test_a_due_search_is_written_to_the_outbox_by_the_served_app_and_the_job_says_so(
+    served: Serving, browser: Browser
+) -> None:
+    admin = browser("admin")
+    save(admin, name="End to end", keywords="zebra", status="")
+    made = newest(served)
+    with served.runtime.engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO tenders (ocid, n, slug, title, lifecycle, enrichment_status, is_published,"
+                " first_seen_at, last_changed_at, content_hash) VALUES"
+                " ('ocds-9t57fa-9', 9, 'z-9', 'Zebra crossings', 'open', 'enriched', true, now(), now(), 'x')"
+            )
+        )
+        connection.execute(sa.text("UPDATE saved_searches SET next_due_at = now()"))
+
+    key = {"Authorization": f"Bearer {served.runtime.instance.token}"}
+    asked = httpx.post(
+        f"{served.url}/api/admin/events", json={"name": "tender/alerts.requested", "data": {}}, headers=key
+    )
+    assert asked.is_success, asked.text
+    with served.runtime.engine.connect() as connection:
+        job = until(
+            lambda: next(
+                (job for job in jobs.page(connection, limit=5, type="ALERTS") if not job.active), None
+            ),
+            what="the end of send-alerts",
+        )
+    assert job.status == "SUCCESS"
+    assert "1 mail written to" in str(job.note)
+    assert "not sent to anybody" in str(job.note)
+    assert job.metadata["mails"]["transport"] == "folder"
+    (mail,) = (served.settings.home / "outbox").glob(f"{made.id}.*.eml")
+    text = mail.read_text()
+    assert "Zebra crossings" in text
+    assert '<td data-label="State">written' in admin.get("/admin/searches").text

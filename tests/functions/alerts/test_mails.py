@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -250,3 +251,36 @@ def test_a_stopped_search_gets_nothing_and_resumed_it_is_told_what_it_missed(
     alerts.to_morning()
     alerts.run()
     assert told(server.mails) == {tender: 1}
+
+
+def test_a_mail_that_cannot_be_made_is_given_up_and_does_not_hold_up_the_others(
+    alerts: Alerts, server: Server
+) -> None:
+    for name in ("bad", "good"):
+        alerts.search(name)
+    alerts.execute("UPDATE saved_searches SET email = 'no\nbody@bidder.example' WHERE name = 'bad'")
+    alerts.appears()
+    alerts.to_morning()
+    job = alerts.run()
+    assert "no mail can be made of it" in str(job.note)
+    assert alerts.states() == {"failed": 1, "sent": 1}
+    assert server.recipients == ["good@bidder.example"]
+
+
+def test_a_database_that_fails_once_just_after_the_sending_leaves_no_doubt(
+    alerts: Alerts, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts.search()
+    alerts.appears()
+    alerts.to_morning()
+    finish, failures = alert_deliveries.finish, iter([True])
+
+    def fails_once(*given: Any, **named: Any) -> None:
+        if next(failures, False):
+            raise sa.exc.OperationalError("UPDATE", {}, Exception("the server went away"))
+        finish(*given, **named)
+
+    monkeypatch.setattr(alert_deliveries, "finish", fails_once)
+    assert alerts.run().status == "SUCCESS"
+    assert alerts.states() == {"sent": 1}
+    assert len(server.mails) == 1
