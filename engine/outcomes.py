@@ -142,7 +142,8 @@ def _invoke(
         now=now,
         version=payload.get("v") if isinstance(payload, dict) else None,
     )
-    run = new_run(callee, orjson.loads(event.body), [event.id], now, cause=INVOKE, claim=room.try_claim)
+    claim = None if callee.id in room.registry.paused else room.try_claim
+    run = new_run(callee, orjson.loads(event.body), [event.id], now, cause=INVOKE, claim=claim)
     run.trigger, run.parent_run, run.parent_step = event.id, state.run_id, op.id
     accept = accept_of(apply)
     accept.events.append(event)
