@@ -26,7 +26,7 @@ FACETS = ("province", "detailed_category", "organ_of_state_type", "lifecycle")
 COUNTED = 2_500
 """Facets are counted over at most so many of the tenders that fit: the newest, unless words are searched for."""
 
-_LOOKED_THROUGH = 4_000
+_LOOKED_THROUGH = 2_500
 _OCID = re.compile(r"ocds-[a-z0-9]+-\d+", re.ASCII)
 _NEGATION = re.compile(r"(?:^|\s)-\S")
 _ORDER = (tenders.c.published_at.desc().nulls_last(), tenders.c.n.desc())
