@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
@@ -39,7 +39,7 @@ class Ticker:
         """Whether no more viewers are taken."""
         return len(self._viewers) >= MAX_VIEWERS
 
-    async def changes(self) -> AsyncIterator[frozenset[str]]:
+    async def changes(self) -> AsyncGenerator[frozenset[str], None]:
         """What moved, as it moves, until the process stops."""
         with self._viewer() as queue:
             while not self._stopping.is_set():
