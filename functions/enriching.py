@@ -79,7 +79,7 @@ def configure_pending(manner: Manner, *, first: date | None, last: date | None) 
 def enrich(run: Recorder, plan: Json, manner: Manner) -> Json:
     """Steps `enrich-tenders-<n>`, side by side. A batch that fails for good is saved without being enriched."""
     steps = {
-        f"enrich-tenders-{batch}": _enrich_batch(batch, manner) for batch in range(1, plan["batches"] + 1)
+        f"enrich-tenders-{batch}": enrich_batch(batch, manner) for batch in range(1, plan["batches"] + 1)
     }
     problems: list[str] = []
     made = 0
@@ -91,11 +91,13 @@ def enrich(run: Recorder, plan: Json, manner: Manner) -> Json:
     return {"made": made, "problems": problems}
 
 
-def _enrich_batch(batch: int, manner: Manner) -> Body:
-    def enrich_batch(step: Step) -> Json:
+def enrich_batch(batch: int, manner: Manner) -> Body:
+    """Step `enrich-tenders-<batch>`: join releases and portal rows by their number."""
+
+    def make_batch(step: Step) -> Json:
         return {"made": _make_all(step, manner, batch=batch, enriched=True)}
 
-    return enrich_batch
+    return make_batch
 
 
 def save_to_database(manner: Manner) -> Callable[[Step], Json]:

@@ -45,7 +45,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
         at, problems = task["position"], []
         for number in range(1, resources.limits.history_steps_per_run + 1):
             try:
-                done = run.step(f"fetch-releases-{number}", partial(_fetch_batch, task, at))
+                done = run.step(f"fetch-releases-{number}", partial(fetch_batch, task, at))
             except inngest.StepError as problem:
                 problems.append(f"releases could not be fetched: {problem.message}")
                 break
@@ -103,7 +103,7 @@ def _determine(request: HistoryBackfillRequested, step: Step) -> Json:
     return {"range": span, "position": position, "total": total, "request": given}
 
 
-def _fetch_batch(task: Json, at: int, step: Step) -> Json:
+def fetch_batch(task: Json, at: int, step: Step) -> Json:
     """Fetch and save one batch; where the next one begins, whether to wait, and whether this was the last."""
     resources, limits = step.resources, step.resources.limits
     now = resources.clock()

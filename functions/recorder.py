@@ -164,6 +164,7 @@ class Recorder:
     def _recorded(self, name: str, body: Body) -> Json:
         resources, job_id = self.resources, self.job_id
         at = {"run_id": self.ctx.run_id, "name": name}
+        self._carry_on()
         _go_on(resources, job_id)
         with resources.engine.begin() as conn:
             attempt = job_steps.start(conn, job_id, **at, now=resources.clock())
@@ -194,6 +195,17 @@ class Recorder:
             job_steps.finish(conn, job_id, **at, output=_excerpt(output), now=resources.clock())
         log.info("step done", extra=self._fields(name, attempt, began))
         return output
+
+    def _carry_on(self) -> None:
+        """A run that was started again from a step comes with its job's id, and the job goes on in it."""
+        now = self.resources.clock()
+        with self.resources.engine.begin() as conn:
+            other = jobs.reopen(
+                conn, self.job_id, run_id=self.ctx.run_id, alone=self.kind.beside != "run", now=now
+            )
+        if other is not None:
+            message = f"job {other} of {self.kind.function_id} is running; run this one again when it has ended"
+            raise JobStopped(message)
 
     def _fields(self, name: str, attempt: int, began: float) -> Json:
         """What binds a log line to its run; one line an attempt, none for a re-entry of the function."""

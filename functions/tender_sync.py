@@ -47,7 +47,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
         plan = run.step("configure-enrichment", configure_changes(manner))
         enriched = enrich(run, plan, manner)
         run.step("save-to-database", save_to_database(manner))
-        state = run.step("update-sync-state", partial(_update_sync_state, span, listed["windows"]))
+        state = run.step("update-sync-state", partial(update_sync_state, span, listed["windows"]))
         if state["handOver"]:
             event = inngest.Event(name=HISTORY_BACKFILL, data={}, id=f"after-{run.job_id}")
             ctx.step.send_event("hand-over-to-history-backfill", event)
@@ -121,7 +121,7 @@ def _fetch_batch(step: Step, *, first: bool, budget: int) -> Json:
     return fetching.fetch_missing(step, first=first, budget=budget)
 
 
-def _update_sync_state(span: Json, listed: list[Json], step: Step) -> Json:
+def update_sync_state(span: Json, listed: list[Json], step: Step) -> Json:
     """Judge the days, and move the cursor over those proven complete; a manual window never moves it."""
     resources = step.resources
     now = resources.clock()
