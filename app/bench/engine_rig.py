@@ -140,12 +140,12 @@ async def opened(dsn: str) -> AsyncIterator[Rig]:
         logger=logging.getLogger("bench"),
     )
     engine = Engine(dsn, config=EngineConfig(dev=True))
-    app = fastapi.FastAPI(openapi_url=None)
-    app.include_router(engine.router)
     made: list[Rig] = []
     served = functions(client, lambda: made[0])
+    app = fastapi.FastAPI(openapi_url=None)
     inngest.fast_api.serve(app, client, served)
     engine.serve_in_process(f"{url}/api/inngest", app)
+    app.include_router(engine.router)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     async with await psycopg.AsyncConnection.connect(psycopg_dsn(dsn), autocommit=True) as watch:
         made.append(Rig(engine, url, watch))

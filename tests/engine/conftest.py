@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import temporary_database
-from tests.engine.theatre import MODES, Theatre, selected_cases
+pytest.register_assert_rewrite("tests.engine.cases", "tests.engine.trial")
+
+from tests.conftest import temporary_database  # noqa: E402
+from tests.engine.theatre import MODES, Theatre, selected_cases  # noqa: E402
 
 
 @pytest.fixture(scope="session")

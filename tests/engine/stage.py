@@ -53,7 +53,12 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
-                app, log_level="warning", loop="uvloop", lifespan="on", timeout_graceful_shutdown=2
+                app,
+                log_level="warning",
+                loop="uvloop",
+                lifespan="on",
+                timeout_graceful_shutdown=2,
+                timeout_keep_alive=120,
             )
         )
         self._thread = threading.Thread(target=self._run, name=f"server-{self.port}", daemon=True)

@@ -148,4 +148,4 @@ async def debounce_ends_at_its_timeout_however_often_events_come(trial: Trial) -
         return bool(ran)
 
     await trial.until(pester, "a run in spite of events that never stop", within=8)
-    assert sent > 2
+    assert sent > 1

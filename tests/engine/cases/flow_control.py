@@ -206,14 +206,18 @@ async def a_singleton_skips_while_one_is_running(trial: Trial) -> None:
         await ctx.step.run("hold", gate.passed)
         return str(ctx.event.data["user"])
 
+    @trial.function(idempotency="event.data.n")
+    async def decided(ctx: Any) -> None:
+        """Events are decided about in their order: when this one has run, those before it are settled."""
+
     await trial.serve()
-    ids = await trial.send_many(
-        [{"name": trial.name("lone"), "data": {"user": user}} for user in ("a", "a", "b")]
-    )
+    users = ("a", "a", "b")
+    ids = await trial.send_many([{"name": trial.name("lone"), "data": {"user": user}} for user in users])
     first = await trial.run_of(ids[0])
     other = await trial.run_of(ids[2])
     await trial.until(gate.reached.is_set, "the step in flight")
     again = await trial.send("lone", {"user": "a"})
+    await trial.completed("decided", {"n": 1})
     gate.open()
     assert (await trial.ended(first["run_id"]))["output"] == "a"
     assert (await trial.ended(other["run_id"]))["output"] == "b"

@@ -109,8 +109,8 @@ async def pausing_may_cancel_hold_or_let_go_on(trial: Trial) -> None:
     await trial.serve()
     function_id = f"{trial.app_id}-various"
     ends = {}
-    for choice in ("continue", "hold", "cancel"):
-        run_id = (await trial.run_of(await trial.send("various")))["run_id"]
+    for choice, ms in (("continue", 300), ("hold", 1500), ("cancel", 60_000)):
+        run_id = (await trial.run_of(await trial.send("various", {"ms": ms})))["run_id"]
         paused = await trial.http.post(f"/v1/functions/{function_id}/pause", json={"runs": choice})
         assert paused.status_code == 200, paused.text
         if choice == "continue":
