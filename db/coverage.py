@@ -116,7 +116,7 @@ def advance(conn: sa.Connection, start: date, *, now: datetime, job_id: str) -> 
 
 
 def due_for_background(conn: sa.Connection, *, now: datetime) -> int:
-    """How much a background run would find to do: releases to fetch and tenders to enrich."""
+    """How much a background run would soon find to do: releases to fetch and tenders to enrich."""
     return int(conn.execute(_DUE_FOR_BACKGROUND, {"now": now}).scalar_one())
 
 
@@ -238,7 +238,8 @@ _DUE_FOR_BACKGROUND = sa.text(
     """
     SELECT
         (SELECT count(*) FROM tender_ids
-        WHERE is_expected AND (state <> 'known' OR NOT is_present) AND state <> 'failing')
+        WHERE is_expected AND (state <> 'known' OR NOT is_present) AND state <> 'failing'
+            AND (next_try_at IS NULL OR next_try_at <= CAST(:now AS timestamptz) + interval '15 minutes'))
         + (SELECT count(*) FROM tenders WHERE enrichment_status = 'pending' AND enrichment_next_at <= :now)
     """
 )

@@ -19,6 +19,9 @@ from db.jobs_tables import ACTIVE, STATUSES, job_effects, job_runs, job_steps, j
 
 __all__ = ["ACTIVE", "STATUSES", "Created", "Job", "JobStep", "create", "get", "page", "statistics"]
 
+DEAD_AFTER = timedelta(minutes=30)
+"""A job that has shown no sign of life for so long does not keep another one from running."""
+
 COUNTS = (
     "processed",
     "added",
@@ -143,6 +146,7 @@ def create(
         return Created(known.id, known.status)
     blocked_by = None
     if beside != "run":
+        close_dead(conn, silent_for=DEAD_AFTER, now=now, function_id=function_id)
         blocked_by = conn.execute(
             sa.select(jobs.c.id)
             .where(jobs.c.function_id == function_id, _active())
@@ -204,6 +208,46 @@ def continue_in(conn: sa.Connection, job_id: str, *, run_id: str, now: datetime)
     )
     if added.rowcount:
         conn.execute(sa.update(jobs).where(jobs.c.id == job_id).values(run_id=run_id, heartbeat_at=now))
+
+
+def reopen(conn: sa.Connection, job_id: str, *, run_id: str, alone: bool, now: datetime) -> str | None:
+    """Let a run that is new to the job carry it on, though it has ended: somebody ran it again from a step.
+
+    With `alone` it does not begin beside another active job of the same function, whose id is returned.
+    """
+    if conn.execute(sa.select(job_runs.c.job_id).where(job_runs.c.run_id == run_id)).scalar() is not None:
+        return None
+    function_id = conn.execute(sa.select(jobs.c.function_id).where(jobs.c.id == job_id)).scalar_one()
+    if alone:
+        conn.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(function_id, 0))))
+        other: str | None = conn.execute(
+            sa.select(jobs.c.id)
+            .where(jobs.c.function_id == function_id, _active(), jobs.c.id != job_id)
+            .limit(1)
+        ).scalar()
+        if other is not None:
+            return other
+    added = conn.execute(
+        insert(job_runs).values(run_id=run_id, job_id=job_id, started_at=now).on_conflict_do_nothing()
+    )
+    if added.rowcount:
+        conn.execute(
+            sa.update(jobs)
+            .where(jobs.c.id == job_id)
+            .values(
+                run_id=run_id,
+                status="RUNNING",
+                finished_at=None,
+                cancel_requested_at=None,
+                cancel_requested_by=None,
+                error_kind=None,
+                error_name=None,
+                error_message=None,
+                note="run again from a step",
+                heartbeat_at=now,
+            )
+        )
+    return None
 
 
 def of_run(conn: sa.Connection, run_id: str) -> str | None:
@@ -326,10 +370,14 @@ def request_cancel(conn: sa.Connection, job_id: str, *, by: str | None, now: dat
     return bool(asked.rowcount)
 
 
-def close_dead(conn: sa.Connection, *, silent_for: timedelta, now: datetime) -> list[str]:
-    """Close as CRASHED every active job without a sign of life for so long; their ids."""
-    last = now - silent_for
-    dead = conn.execute(sa.select(jobs.c.id).where(_active(), jobs.c.heartbeat_at < last)).scalars().all()
+def close_dead(
+    conn: sa.Connection, *, silent_for: timedelta, now: datetime, function_id: str | None = None
+) -> list[str]:
+    """Close as CRASHED every active job (of a function) without a sign of life for so long; their ids."""
+    query = sa.select(jobs.c.id).where(_active(), jobs.c.heartbeat_at < now - silent_for)
+    if function_id is not None:
+        query = query.where(jobs.c.function_id == function_id)
+    dead = conn.execute(query).scalars().all()
     minutes = int(silent_for.total_seconds() // 60)
     return [
         job_id

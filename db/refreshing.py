@@ -11,7 +11,10 @@ from db.identifiers import Due
 
 
 def schedule(conn: sa.Connection, *, now: datetime) -> int:
-    """Give every known release that has none its next look; how many. Awarded and cancelled ones get few."""
+    """Give known releases that have none their next look, the newest first; how many.
+
+    A large part at a time: the rest follows the next time. Awarded and cancelled tenders get few looks.
+    """
     return conn.execute(_SCHEDULE, {"now": now}).rowcount
 
 
@@ -19,8 +22,7 @@ def due(conn: sa.Connection, *, limit: int, now: datetime) -> list[Due]:
     """The releases whose next look has come, those that wait longest first."""
     rows = conn.execute(
         sa.text(
-            "SELECT n, ocid, true FROM tender_ids WHERE refresh_at <= :now"
-            " ORDER BY refresh_at LIMIT :limit"
+            "SELECT n, ocid, true FROM tender_ids WHERE refresh_at <= :now ORDER BY refresh_at LIMIT :limit"
         ),
         {"now": now, "limit": limit},
     )
@@ -46,7 +48,10 @@ _SCHEDULE = sa.text(
     f"""
     UPDATE tender_ids AS i SET refresh_at = {_NEXT}
     FROM tenders AS t
-    WHERE t.n = i.n AND i.state = 'known' AND i.refresh_at IS NULL AND i.refreshes = 0
+    WHERE t.n = i.n AND i.n IN (
+        SELECT n FROM tender_ids WHERE state = 'known' AND refresh_at IS NULL AND refreshes = 0
+        ORDER BY n DESC LIMIT 20000
+    )
     """  # noqa: S608 - a constant
 )
 

@@ -41,7 +41,7 @@ def close_sync(
             _close(conn, step, verdict)
         return {"status": verdict.status, "note": verdict.note, **covered.to_json()}
 
-    return _end(run.step("update-job-log", close))
+    return _end(run.step("update-job-log", close, last=True))
 
 
 def close_work(run: Recorder, verdict: Verdict) -> Json:
@@ -53,7 +53,7 @@ def close_work(run: Recorder, verdict: Verdict) -> Json:
             _close(conn, step, verdict)
         return {"status": verdict.status, "note": verdict.note}
 
-    return _end(run.step("update-job-log", close))
+    return _end(run.step("update-job-log", close, last=True))
 
 
 def _close(conn: Any, step: Step, verdict: Verdict) -> None:

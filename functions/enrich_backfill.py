@@ -12,7 +12,7 @@ from functions import looking
 from functions.closing import close_work, on_failure
 from functions.enriching import Manner, configure_pending, enrich, save_to_database
 from functions.events import ENRICH_BACKFILL, EnrichBackfillRequested
-from functions.gate import background
+from functions.gate import background, spaced
 from functions.recorder import Json, Kind, Recorder, Step
 from functions.resources import Resources
 from functions.verdict import of_work
@@ -39,7 +39,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
         problems: list[str] = []
         for name, bucket in _BUCKETS.items():
             try:
-                looked = run.step(f"fetch-portal-rows-{name}", partial(_look, bucket))
+                looked = run.step(f"fetch-portal-rows-{name}", partial(_look, bucket, request.rate_limit))
             except inngest.StepError as problem:
                 problems.append(f"the bucket of {name} tenders was not read: {problem.message}")
                 continue
@@ -56,6 +56,6 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
     return enrich_backfill
 
 
-def _look(bucket: int, step: Step) -> Json:
-    with background():
+def _look(bucket: int, rate_limit: int | None, step: Step) -> Json:
+    with background(), spaced(rate_limit):
         return looking.look_at_bucket(step, bucket)

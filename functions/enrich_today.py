@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import inngest
@@ -10,7 +11,8 @@ from functions import looking
 from functions.closing import close_work, on_failure
 from functions.enriching import Manner, configure_today, enrich, save_to_database
 from functions.events import ENRICH_TODAY, EnrichTodayRequested
-from functions.recorder import Json, Kind, Recorder
+from functions.gate import spaced
+from functions.recorder import Json, Kind, Recorder, Step
 from functions.resources import Resources
 from functions.verdict import of_work
 
@@ -32,7 +34,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
         request, _ = run.open(EnrichTodayRequested)
         limit = request.max_enrichment
         manner = Manner(limit=resources.limits.max_enrichment_per_run if limit is None else limit)
-        looked = run.step("fetch-portal-rows", looking.look_at_bucket)
+        looked = run.step("fetch-portal-rows", partial(_look, request.rate_limit))
         plan = run.step("configure-enrichment", configure_today(manner))
         enriched = enrich(run, plan, manner)
         saved = run.step("save-to-database", save_to_database(manner))
@@ -40,3 +42,8 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
         return close_work(run, of_work(problems, done=f"{saved['enriched']} tenders enriched"))
 
     return enrich_today
+
+
+def _look(rate_limit: int | None, step: Step) -> Json:
+    with spaced(rate_limit):
+        return looking.look_at_bucket(step)

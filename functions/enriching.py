@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import inngest
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from ocds.ids import ocid_of
 _CHUNK = 250
 _OVER = "over the limit of this run"
 _OFF = "enrichment is switched off"
+_OFF_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,7 @@ def save_fetched(step: Step) -> None:
             now=resources.clock(),
             enrich=resources.limits.enable_enrichment,
             held_back=_OFF,
+            held_for=_OFF_FOR,
             portal_read=portal_read,
         )
         tenders, unmade = make_all(sources, rules)
@@ -195,6 +197,7 @@ def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) 
             now=resources.clock(),
             enrich=enriched,
             held_back=_OVER if resources.limits.enable_enrichment else _OFF,
+            held_for=timedelta(0) if resources.limits.enable_enrichment else _OFF_FOR,
             portal_read=portal_read,
             require_enrichment=manner.require,
         )

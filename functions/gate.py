@@ -14,6 +14,7 @@ from db import upstream
 from ocds.errors import UpstreamError
 
 _background: ContextVar[bool] = ContextVar("background", default=False)
+_spacing: ContextVar[float] = ContextVar("spacing", default=0.0)
 
 
 class HostRestsError(UpstreamError):
@@ -28,6 +29,16 @@ def background() -> Iterator[None]:
         yield
     finally:
         _background.reset(token)
+
+
+@contextmanager
+def spaced(milliseconds: int | None) -> Iterator[None]:
+    """Starts of requests made inside lie at least so far apart, or as far as usual if that is further."""
+    token = _spacing.set((milliseconds or 0) / 1000)
+    try:
+        yield
+    finally:
+        _spacing.reset(token)
 
 
 class PostgresGate:
@@ -64,7 +75,7 @@ class PostgresGate:
                     conn,
                     host,
                     holder=self._holder,
-                    spacing=self._spacing,
+                    spacing=max(self._spacing, _spacing.get()),
                     pause=self._pause,
                     lease=self._lease,
                     background=_background.get(),

@@ -24,11 +24,12 @@ _LONGEST_WAIT = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How this run enriches. `held_back` says why a tender that could be enriched is not: it stays due at once."""
+    """How this run enriches. `held_back` says why a tender that could be enriched is not, `held_for` for how long."""
 
     now: datetime
     enrich: bool
     held_back: str = "over the limit of this run"
+    held_for: timedelta = timedelta(0)
     # The open bucket was read: a tender that is not in it is not listed, rather than unknown.
     portal_read: bool = True
     require_enrichment: bool = False
@@ -107,7 +108,7 @@ def _status(
     if fault is not None:
         return _tried("failed", source, rules, fault)
     if row is not None:
-        return _state("pending", source.attempts, due=rules.now, error=rules.held_back)
+        return _state("pending", source.attempts, due=rules.now + rules.held_for, error=rules.held_back)
     if rules.portal_read:
         return _tried("not_listed", source, rules, "the portal does not list it now")
     return _state("pending", source.attempts, due=rules.now, error="the portal could not be read")

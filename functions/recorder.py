@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -30,6 +30,7 @@ Json = dict[str, Any]
 
 _BEAT_SECONDS = 5.0
 _EXCERPT_KEYS = 20
+_CLOSED_BY_ITSELF = ("SUCCESS", "PARTIAL", "FAILED")
 _FIRST_WAIT_SECONDS = 2
 _LONGEST_WAIT_SECONDS = 300
 
@@ -102,9 +103,13 @@ class Recorder:
             self.ctx.step.sleep(f"pause-{number}", timedelta(seconds=seconds))
             number, seconds = number + 1, min(seconds * 2, _LONGEST_WAIT_SECONDS)
 
-    def step(self, name: str, body: Body) -> Json:
-        """Run a recorded step; what it returns must be small JSON."""
-        return self.ctx.step.run(name, self._recorded, name, body)
+    def step(self, name: str, body: Body, *, last: bool = False) -> Json:
+        """Run a recorded step; what it returns must be small JSON.
+
+        The `last` one closes the job. It may run again after that, when a crash came between closing and the
+        engine's knowing of it.
+        """
+        return self.ctx.step.run(name, self._recorded, name, body, last)
 
     def parallel(self, steps: Mapping[str, Body]) -> list[Json | inngest.StepError]:
         """Run recorded steps side by side; one that failed for good gives its error instead of its output.
@@ -161,11 +166,11 @@ class Recorder:
         job_steps.start(conn, job_id, run_id=self.ctx.run_id, name=name, now=now)
         job_steps.finish(conn, job_id, run_id=self.ctx.run_id, name=name, output=output, now=now)
 
-    def _recorded(self, name: str, body: Body) -> Json:
+    def _recorded(self, name: str, body: Body, closes: bool) -> Json:
         resources, job_id = self.resources, self.job_id
         at = {"run_id": self.ctx.run_id, "name": name}
         self._carry_on()
-        _go_on(resources, job_id)
+        _go_on(resources, job_id, though=_CLOSED_BY_ITSELF if closes else ())
         with resources.engine.begin() as conn:
             attempt = job_steps.start(conn, job_id, **at, now=resources.clock())
             jobs.set_retrying(conn, job_id, retrying=False, now=resources.clock())
@@ -204,7 +209,9 @@ class Recorder:
                 conn, self.job_id, run_id=self.ctx.run_id, alone=self.kind.beside != "run", now=now
             )
         if other is not None:
-            message = f"job {other} of {self.kind.function_id} is running; run this one again when it has ended"
+            message = (
+                f"job {other} of {self.kind.function_id} is running; run this one again when it has ended"
+            )
             raise JobStopped(message)
 
     def _fields(self, name: str, attempt: int, began: float) -> Json:
@@ -219,8 +226,8 @@ class Recorder:
         }
 
 
-def _go_on(resources: Resources, job_id: str) -> None:
-    """Beat; raise JobStopped when the job was asked to stop or has ended."""
+def _go_on(resources: Resources, job_id: str, *, though: Sequence[str] = ()) -> None:
+    """Beat; raise JobStopped when the job was asked to stop or has ended, `though` not with these statuses."""
     with resources.engine.begin() as conn:
         now = resources.clock()
         status = jobs.beat(conn, job_id, now=now)
@@ -232,7 +239,7 @@ def _go_on(resources: Resources, job_id: str) -> None:
     if status == "CANCELLING":
         message = f"job {job_id} was cancelled on request"
         raise JobStopped(message, quiet=True)
-    if status not in jobs.ACTIVE:
+    if status not in (*jobs.ACTIVE, *though):
         message = f"job {job_id} has already ended: {status}"
         raise JobStopped(message, quiet=True)
 

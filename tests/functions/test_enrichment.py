@@ -48,7 +48,9 @@ def test_enrich_today_takes_what_was_published_today(make_world: MakeWorld) -> N
     assert job.metadata["enrichmentSuccess"] == before
 
 
-def test_enrich_backfill_covers_its_days_from_every_bucket_and_is_refused_twice(make_world: MakeWorld) -> None:
+def test_enrich_backfill_covers_its_days_from_every_bucket_and_is_refused_twice(
+    make_world: MakeWorld,
+) -> None:
     world = make_world(ids=IDS)
     world.sync(maxEnrichment=0)
     days = {"fromDate": "2026-08-01", "toDate": "2026-10-07", "maxEnrichment": 1000}
@@ -75,7 +77,9 @@ def test_enrich_tender_makes_one_tender_anew_from_both_sources(make_world: MakeW
     )
     waiting = pending(world)
 
-    job = world.job(world.driver.run("enrich-tender", "tender/enrich.requested", {"ocid": ocid, "force": True}))
+    job = world.job(
+        world.driver.run("enrich-tender", "tender/enrich.requested", {"ocid": ocid, "force": True})
+    )
 
     assert (job.status, job.note) == ("SUCCESS", f"{ocid} is up to date")
     assert pending(world) == waiting - 1
@@ -95,7 +99,9 @@ def test_an_unknown_ocid_is_a_partial_job_with_the_reason(make_world: MakeWorld)
 def test_what_the_portal_does_not_list_is_tried_ever_more_rarely(make_world: MakeWorld) -> None:
     world = make_world(ids=IDS)
     world.sync()
-    state = "SELECT enrichment_attempts, enrichment_next_at FROM tenders WHERE enrichment_status = 'not_listed'"
+    state = (
+        "SELECT enrichment_attempts, enrichment_next_at FROM tenders WHERE enrichment_status = 'not_listed'"
+    )
     (attempts, first), *_ = world.rows(state)
     assert attempts == 1
     world.clock.forward(hours=7)

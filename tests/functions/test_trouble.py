@@ -48,6 +48,7 @@ def test_a_sync_killed_at_any_moment_goes_on_and_ends_like_an_undisturbed_one(
     job = killed.job(run)
 
     assert deaths >= 10
+    assert run.error is None
     assert (job.status, job.note) == (undisturbed.status, undisturbed.note)
     assert content(killed) == content(calm)
     for count in ("recordsAdded", "recordsUpdated", "recordsProcessed", "enrichmentSuccess"):
