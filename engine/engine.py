@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import uuid
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from engine.transport import AsgiApp, Http, InProcess, Switch, Transport
 from engine.writer import Aftermath, Writer
 
 log = logging.getLogger(__name__)
+GC_THRESHOLDS = (20_000, 20, 20)
 
 
 def _utc_now() -> datetime:
@@ -88,6 +90,10 @@ class Engine:
     async def start(self) -> None:
         """Sign on, take over from the dead, begin to drive."""
         self._loop = asyncio.get_running_loop()
+        if self.config.rare_gc:
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
         while True:
             try:
                 await asyncio.to_thread(self.lease.join_in)

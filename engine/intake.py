@@ -60,7 +60,10 @@ def read_event(raw: object, event_id: str, now: datetime) -> tuple[NewEvent, dic
     }  # fmt: skip
     if version is not None:
         event["v"] = str(version)
-    body = orjson.dumps(event)
+    try:
+        body = orjson.dumps(event)
+    except orjson.JSONEncodeError as error:
+        raise BadEventError(f"the event cannot be stored: {error}") from None
     if len(body) > MAX_EVENT_BYTES:
         raise BadEventError(
             f"Event is over the max size: Max {MAX_EVENT_BYTES} bytes / Size {len(body)} bytes"
