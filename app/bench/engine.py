@@ -134,6 +134,7 @@ async def _latency(rig: Rig, samples: int = 300) -> dict[str, float]:
                 return number in rig.first_steps
 
             await rig.until(started, pause=0.0005)
+            await rig.until(rig.idle)
             if number >= 0:
                 found.append((rig.first_steps[number] - sent) * 1000)
     return _spread(found)

@@ -40,6 +40,10 @@ class Rig:
         row = await cursor.fetchone()
         return int(row[0]) if row else 0
 
+    async def idle(self) -> bool:
+        """Whether every run has ended."""
+        return await self.left() == 0
+
     async def parked(self) -> int:
         """Runs that wait for a time."""
         cursor = await self._watch.execute("SELECT count(*) FROM engine.queue WHERE state = 't'")
@@ -64,10 +68,7 @@ class Rig:
         for first in range(0, len(events), 1000):
             await self.engine.send(events[first : first + 1000])
 
-        async def none_left() -> bool:
-            return await self.left() == 0
-
-        await self.until(none_left)
+        await self.until(self.idle)
         return time.perf_counter() - begun
 
 
