@@ -6,6 +6,7 @@
   const toggle = byId("live-toggle");
   let source = null;
   let paused = false;
+  let settling = 0;
 
   function say(text, lost) {
     state.hidden = false;
@@ -21,6 +22,7 @@
   }
 
   function close() {
+    clearTimeout(settling);
     if (source) source.close();
     source = null;
   }
@@ -34,7 +36,12 @@
       if (lost) refresh();
       lost = false;
     });
-    source.addEventListener("change", (event) => refresh(JSON.parse(event.data)));
+    source.addEventListener("change", (event) => {
+      refresh(JSON.parse(event.data));
+      // A run ends a moment after its job has: look once more when things are quiet.
+      clearTimeout(settling);
+      settling = setTimeout(() => refresh(), 3000);
+    });
     source.addEventListener("error", () => {
       lost = true;
       say("✕ connection lost, trying again", true);

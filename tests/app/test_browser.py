@@ -101,9 +101,11 @@ def test_a_job_is_cancelled_and_its_run_goes_on_from_a_step(
         page.get_by_role("link", name=run_of(served, job_id)).click()
         expect(page.locator("h1")).to_contain_text("cancelled")
         page.get_by_text("Run again from a step").click()
-        page.get_by_label("From step").select_option(label="create-job-log")
+        page.get_by_label("From step").select_option(label="fetch-ocds-releases-1")
         page.get_by_role("button", name="Run from there").click()
         expect(page.locator("h1")).to_contain_text("completed", timeout=PATIENCE)
+        page.get_by_role("link", name=job_id).click()
+        expect(page.locator("h1")).to_contain_text("success")
 
 
 def test_a_tender_is_found_and_its_history_followed(served: Serving, chrome: Browser, synced: str) -> None:
