@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,7 +19,7 @@ _OWN_LIMITS = ("/api/inngest", "/e/", "/fn/", "/invoke/", "/v0/", "/v1/", "/v2/"
 
 
 class SecurityHeaders:
-    """Adds the security headers to every response; pages of accounts are never cached."""
+    """Adds the security headers to every response; pages of accounts are never cached, redirects stay on this site."""
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
@@ -42,11 +42,21 @@ class SecurityHeaders:
                 headers["permissions-policy"] = "camera=(), geolocation=(), microphone=()"
                 if private:
                     headers.setdefault("cache-control", "no-store")
+                if "location" in headers:
+                    headers["location"] = here(headers["location"])
                 if self._https:
                     headers["strict-transport-security"] = "max-age=31536000"
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+
+def here(location: str) -> str:
+    """A redirect's target without scheme and host, which a framework takes from a Host header that anybody can send."""
+    parts = urlsplit(location)
+    if not parts.scheme and not parts.netloc:
+        return location
+    return urlunsplit(("", "", "/" + parts.path.lstrip("/"), parts.query, parts.fragment))
 
 
 class OwnSite:

@@ -12,6 +12,8 @@ from typing import Any
 
 import uvicorn
 
+from app.patience import Impatient
+
 
 class PortUnavailableError(Exception):
     """The port cannot be listened on. The message says why and what to do."""
@@ -53,7 +55,7 @@ def http_server(app: Any, *, grace: int = 1) -> QuietServer:
         uvicorn.Config(
             app,
             loop="none",
-            http="httptools",
+            http=Impatient,
             lifespan="off",
             ws="none",
             log_config=None,

@@ -123,7 +123,8 @@ def _freshness(connection: sa.Connection, runtime: Runtime, now: datetime) -> It
 
 
 def _jobs(connection: sa.Connection, day_ago: datetime, now: datetime) -> Iterator[Metric]:
-    by_type = {(row.type, row.status): row.jobs for row in measures.jobs_since(connection, day_ago)}
+    since = measures.jobs_since(connection, day_ago)
+    by_type: dict[tuple[str, ...], float] = {(row.type, row.status): row.jobs for row in since}
     yield _labelled("protenders_jobs", "Jobs that started within 24 hours", ["type", "status"], by_type)
     active = measures.active_jobs(connection, now=now)
     yield _labelled(

@@ -85,15 +85,17 @@ def routes(edge: Edge) -> Iterator[Route]:
         started = await operations.replay(engine, runs)
         return answer({"data": {"count": len(started), "run_ids": started}, "metadata": edge.metadata()}, 201)
 
-    async def about(_request: Request) -> Response:
+    async def about(request: Request) -> Response:
         config = engine.config
-        functions = [function.config for function in engine.registry.by_id.values()]
+        # Anybody may ask whether this is an engine; what runs here is for who has a key.
+        known = engine.registry.by_id.values() if config.dev or edge.knows(request) else ()
+        functions = [function.config for function in known]
         return answer(
             {
                 "version": config.version, "authed": not config.dev, "isSingleNodeService": True,
                 "startOpts": {"tick": 0, "queue_workers": config.max_runs, "require_keys": not config.dev},
                 "functions": functions,
-                "handlers": sorted({function.url.partition("?")[0] for function in engine.registry.by_id.values()}),
+                "handlers": sorted({function.url.partition("?")[0] for function in known}),
                 "isMissingSigningKey": False, "isMissingEventKeys": False,
             }
         )  # fmt: skip
