@@ -394,15 +394,16 @@ _ADD_DOCUMENTS = sa.text(
     """
 )
 
-# A row that changed after the release was fetched asks for another look; a row that was new does not: it and the
-# release were published together.
+# A row that changed after the release was fetched asks for another look at once. A row that was new does not: it and
+# the release were published together, and the next refresh makes sure that they still say the same.
 _LEDGER_OF_RELEASES = sa.text(
     """
     INSERT INTO tender_ids AS i (
         n, ocid, state, is_expected, expected_by, is_present, published_on, first_expected_at, fetched_at,
-        release_hash, portal_hash
+        release_hash, portal_hash, refresh_at
     )
-    SELECT s.n, s.ocid, 'known', true, 'release', true, s.date, :now, s.fetched_at, s.content_hash, p.row_hash
+    SELECT s.n, s.ocid, 'known', true, 'release', true, s.date, :now, s.fetched_at, s.content_hash, p.row_hash,
+        CASE WHEN p.changed_at > s.fetched_at THEN CAST(:now AS timestamptz) + interval '1 hour' END
     FROM saving_ledger AS s LEFT JOIN portal_rows AS p ON p.n = s.n
     ON CONFLICT (n) DO UPDATE SET
         state = CASE WHEN (
@@ -419,7 +420,8 @@ _LEDGER_OF_RELEASES = sa.text(
         last_error = NULL,
         fetched_at = excluded.fetched_at,
         release_hash = excluded.release_hash,
-        portal_hash = excluded.portal_hash
+        portal_hash = excluded.portal_hash,
+        refresh_at = coalesce(excluded.refresh_at, i.refresh_at)
     WHERE i.fetched_at IS NULL OR i.fetched_at <= excluded.fetched_at
     """
 )

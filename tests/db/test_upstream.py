@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -47,7 +48,7 @@ def test_starts_keep_their_distance_over_gates(db_engine: sa.Engine) -> None:
         gate.enter(HOST)
         starts.append(time.monotonic())
         gate.leave(HOST, ok=True, seconds=0, status=200)
-    gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert min(gaps) >= 0.045
 
 

@@ -181,7 +181,7 @@ def test_no_step_gives_out_more_than_64_kb(make_world: MakeWorld) -> None:
     world = make_world(
         synthetic=20_000,
         synthetic_per_day=2_000,
-        limits=Limits(max_enrichment_per_run=20_000, max_release_fetch_per_run=100),
+        limits=Limits(max_enrichment_per_run=20_000, max_release_fetch_per_run=100, first_sync_days=1),
     )
     run = world.driver.run("tender-sync", "tender/sync.requested")
     assert run.error is None
