@@ -68,7 +68,7 @@ def sync_facts(connection: sa.Connection) -> SyncFacts:
     return SyncFacts(*row)
 
 
-def hosts(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+def hosts(connection: sa.Connection) -> Sequence[Any]:
     """Every government host that was ever asked, with how it answers."""
     return connection.execute(sa.select(upstream_hosts).order_by(upstream_hosts.c.host)).all()
 
@@ -96,7 +96,7 @@ def enrichment_counts(connection: sa.Connection) -> dict[str, int]:
     return counts | {"enriched": tender_count(connection) - sum(counts.values())}
 
 
-def enrichment_reasons(connection: sa.Connection, *, limit: int = 10) -> Sequence[sa.Row[Any]]:
+def enrichment_reasons(connection: sa.Connection, *, limit: int = 10) -> Sequence[Any]:
     """Why tenders are not enriched: status, reason, and how many, the most frequent first.
 
     Counted over the `COUNTED` that are next in turn, so that a backlog of any size is looked at as quickly.
@@ -137,14 +137,14 @@ def newest_job(connection: sa.Connection) -> str | None:
     ).scalar()
 
 
-def jobs_of_event(connection: sa.Connection, event_id: str) -> Sequence[sa.Row[Any]]:
+def jobs_of_event(connection: sa.Connection, event_id: str) -> Sequence[Any]:
     """Id and status of the jobs that an event started."""
     return connection.execute(
         sa.select(jobs.c.id, jobs.c.status).where(jobs.c.event_id == event_id).order_by(jobs.c.started_at)
     ).all()
 
 
-def days_of_jobs(connection: sa.Connection, *, now: datetime, days: int = 7) -> Sequence[sa.Row[Any]]:
+def days_of_jobs(connection: sa.Connection, *, now: datetime, days: int = 7) -> Sequence[Any]:
     """Jobs by South African day and status, newest day last."""
     day = sa.func.date(sa.func.timezone("Africa/Johannesburg", jobs.c.started_at)).label("day")
     return connection.execute(
@@ -155,7 +155,7 @@ def days_of_jobs(connection: sa.Connection, *, now: datetime, days: int = 7) -> 
     ).all()
 
 
-def added_per_day(connection: sa.Connection, *, now: datetime, days: int = 14) -> Sequence[sa.Row[Any]]:
+def added_per_day(connection: sa.Connection, *, now: datetime, days: int = 14) -> Sequence[Any]:
     """New and changed tenders by South African day of the job."""
     day = sa.func.date(sa.func.timezone("Africa/Johannesburg", jobs.c.started_at)).label("day")
     return connection.execute(
@@ -261,13 +261,13 @@ def choices(connection: sa.Connection) -> dict[str, list[str]]:
     }
 
 
-def identifier(connection: sa.Connection, ocid: str) -> sa.Row[Any] | None:
+def identifier(connection: sa.Connection, ocid: str) -> Any:
     """What the ledger of identifiers knows about a tender that is there."""
     number = sa.select(tenders.c.n).where(tenders.c.ocid == ocid).scalar_subquery()
     return connection.execute(sa.select(tender_ids).where(tender_ids.c.n == number)).one_or_none()
 
 
-def jobs_of_tender(connection: sa.Connection, ocid: str, *, limit: int = 20) -> Sequence[sa.Row[Any]]:
+def jobs_of_tender(connection: sa.Connection, ocid: str, *, limit: int = 20) -> Sequence[Any]:
     """The jobs that fetched a version of the tender or last wrote its row, newest first."""
     touched = sa.union(
         sa.select(releases.c.job_id).where(releases.c.ocid == ocid),
@@ -281,7 +281,7 @@ def jobs_of_tender(connection: sa.Connection, ocid: str, *, limit: int = 20) -> 
     ).all()
 
 
-def enrichment_queue(connection: sa.Connection, *, limit: int) -> list[sa.Row[Any]]:
+def enrichment_queue(connection: sa.Connection, *, limit: int) -> list[Any]:
     """The tenders that are not enriched, whose turn comes first at the top: those of the next run, then by time."""
     column = tenders.c
     statement = sa.select(

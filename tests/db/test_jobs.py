@@ -141,3 +141,29 @@ def test_statistics_count_by_status_and_know_the_last_good_sync(db_engine: sa.En
     assert (found["last24Hours"]["FAILED"], found["last7Days"]["FAILED"]) == (0, 1)
     assert found["medianSeconds"] == {"DELTA_SYNC": 9.0}
     assert found["lastSyncAt"] == "2026-10-07T12:00:09+02:00"
+
+
+def test_a_run_that_is_new_to_an_ended_job_carries_it_on_and_a_late_one_does_not(db_engine: sa.Engine) -> None:
+    error = {"kind": "EXTERNAL_API", "name": "UpstreamError", "message": "503"}
+    with db_engine.begin() as conn:
+        opened(conn, "a")
+        jobs.close(conn, "a", "FAILED", now=NOW, error=error)
+        assert jobs.reopen(conn, "a", run_id="run-a", alone=True, now=NOW) is None
+        late = jobs.get(conn, "a")
+        assert late is not None
+        assert late.status == "FAILED"
+        assert jobs.reopen(conn, "a", run_id="again", alone=True, now=NOW) is None
+        found = jobs.get(conn, "a")
+        assert found is not None
+        assert (found.status, found.run_id, found.error, found.finished_at) == ("RUNNING", "again", None, None)
+        assert jobs.of_run(conn, "again") == "a"
+
+
+def test_an_ended_job_does_not_go_on_beside_a_running_one(db_engine: sa.Engine) -> None:
+    with db_engine.begin() as conn:
+        opened(conn, "a")
+        jobs.close(conn, "a", "CANCELLED", now=NOW)
+        opened(conn, "b")
+        assert jobs.reopen(conn, "a", run_id="again", alone=True, now=NOW) == "b"
+        assert jobs.of_run(conn, "again") is None
+        assert jobs.reopen(conn, "a", run_id="again", alone=False, now=NOW) is None
