@@ -1,7 +1,8 @@
 """Who may ask a government host, and when: one question at a time, spaced, over all processes and machines.
 
-The host's row is the token, the queue's head and the circuit breaker in one. Every call here is a short transaction;
-nobody holds a connection while a question is under way. Time is the database's, so that clocks cannot disagree.
+The host's row is the token, the queue's head and the circuit breaker in one. Each statement here stands for
+itself, so that a connection in autocommit will do; nobody holds one while a question is under way. Time is the
+database's, so that clocks cannot disagree.
 """
 
 from __future__ import annotations
@@ -44,19 +45,21 @@ def take_turn(
     routine question that waits makes background ones wait behind it. The token of a holder who died comes
     back after `lease` seconds. A shut host whose rest is over gives one token: its answer decides.
     """
-    conn.execute(
-        sa.text("INSERT INTO upstream_hosts (host) VALUES (:host) ON CONFLICT DO NOTHING"), {"host": host}
-    )
-    row = conn.execute(_LOOK, {"host": host}).one()
+    given = {"host": host, "holder": holder, "spacing": spacing, "pause": pause, "lease": lease}
+    if conn.execute(_TAKE, given | {"background": background}).rowcount:
+        return Turn(granted=True)
+    row = conn.execute(_LOOK, {"host": host}).first()
+    if row is None:
+        conn.execute(
+            sa.text("INSERT INTO upstream_hosts (host) VALUES (:host) ON CONFLICT DO NOTHING"), {"host": host}
+        )
+        return Turn(granted=False)
     if row.state == "open" and row.rest > 0:
         return Turn(granted=False, seconds=row.rest, resting=True)
     wait = max(row.busy, row.spacing, row.routine if background else 0.0)
-    if wait > 0:
-        if not background:
-            conn.execute(_RESERVE, {"host": host, "seconds": wait + 1.0})
-        return Turn(granted=False, seconds=wait)
-    conn.execute(_TAKE, {"host": host, "holder": holder, "spacing": spacing, "pause": pause, "lease": lease})
-    return Turn(granted=True)
+    if not background:
+        conn.execute(_RESERVE, {"host": host, "seconds": wait + 1.0})
+    return Turn(granted=False, seconds=wait)
 
 
 def give_back(
@@ -117,7 +120,7 @@ _LOOK = sa.text(
         greatest(0, coalesce(extract(epoch FROM next_free_at - clock_timestamp()), 0))::float8 AS spacing,
         greatest(0, least(0.25, coalesce(extract(epoch FROM routine_until - clock_timestamp()), 0)))::float8
             AS routine
-    FROM upstream_hosts WHERE host = :host FOR UPDATE
+    FROM upstream_hosts WHERE host = :host
     """
 )
 
@@ -137,6 +140,10 @@ _TAKE = sa.text(
         next_free_at = clock_timestamp()
             + (CAST(:spacing AS float8) + CAST(:pause AS float8) * (slowdown - 1)) * interval '1 second'
     WHERE host = :host
+        AND (state <> 'open' OR open_until <= clock_timestamp())
+        AND (lease_holder IS NULL OR lease_until <= clock_timestamp())
+        AND (next_free_at IS NULL OR next_free_at <= clock_timestamp())
+        AND (NOT :background OR routine_until IS NULL OR routine_until <= clock_timestamp())
     """
 )
 

@@ -59,7 +59,8 @@ class PostgresGate:
         rest: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._engine = engine
+        # One statement decides, so it needs no transaction around it: each question costs two round trips.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._spacing = spacing
         self._lease = lease
         self._rest = rest
@@ -70,7 +71,7 @@ class PostgresGate:
     def enter(self, host: str) -> None:
         """Wait for the host's token; raises HostRestsError while the host is left in peace."""
         while True:
-            with self._engine.begin() as conn:
+            with self._engine.connect() as conn:
                 turn = upstream.take_turn(
                     conn,
                     host,
@@ -93,7 +94,7 @@ class PostgresGate:
 
     def leave(self, host: str, *, ok: bool, seconds: float, status: int | None) -> None:
         """Give the token back and note how the host answered."""
-        with self._engine.begin() as conn:
+        with self._engine.connect() as conn:
             upstream.give_back(
                 conn,
                 host,
