@@ -23,8 +23,8 @@ from tests.waiting import until
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[str]:
-    """A PostgreSQL that no other test uses, for it is going to be restarted."""
-    with _home() as home, EmbeddedPostgres(home, durable=False).acquire() as lease:
+    """A durable PostgreSQL that no other test uses, for it is going to be restarted."""
+    with _home() as home, EmbeddedPostgres(home).acquire() as lease:
         yield lease.url
 
 
