@@ -202,12 +202,12 @@ async def an_idempotency_expression_starts_one_run_per_key(trial: Trial) -> None
 
 
 @case
-async def three_hundred_sends_at_once_are_all_taken(trial: Trial) -> None:
+async def a_hundred_sends_at_once_are_all_taken(trial: Trial) -> None:
     @trial.function()
     async def flood(ctx: Any) -> None:
         return None
 
     await trial.serve()
-    ids = await asyncio.gather(*(trial.send("nobody", {"n": n}) for n in range(300)))
-    assert len(set(ids)) == 300
+    ids = await asyncio.gather(*(trial.send("nobody", {"n": n}) for n in range(100)))
+    assert len(set(ids)) == 100
     assert await trial.completed("flood") is None
