@@ -13,6 +13,7 @@ from ulid import ULID
 from db import upstream
 from ocds.errors import UpstreamError
 
+_GIVE_BACK_PAUSES = (0.05, 0.5, 2.0)
 _background: ContextVar[bool] = ContextVar("background", default=False)
 _spacing: ContextVar[float] = ContextVar("spacing", default=0.0)
 
@@ -93,14 +94,26 @@ class PostgresGate:
             self._sleep(turn.seconds)
 
     def leave(self, host: str, *, ok: bool, seconds: float, status: int | None) -> None:
-        """Give the token back and note how the host answered."""
-        with self._engine.connect() as conn:
-            upstream.give_back(
-                conn,
-                host,
-                holder=self._holder,
-                ok=ok,
-                seconds=seconds,
-                status=status,
-                rest=self._rest,
-            )
+        """Give the token back and note how the host answered.
+
+        A token that is not given back stops everybody for the length of its lease, so a passing failure of
+        the database is outlived here.
+        """
+        for pause in (*_GIVE_BACK_PAUSES, None):
+            try:
+                with self._engine.connect() as conn:
+                    upstream.give_back(
+                        conn,
+                        host,
+                        holder=self._holder,
+                        ok=ok,
+                        seconds=seconds,
+                        status=status,
+                        rest=self._rest,
+                    )
+            except sa.exc.OperationalError:
+                if pause is None:
+                    raise
+                self._sleep(pause)
+            else:
+                return
