@@ -20,6 +20,7 @@ from ulid import ULID
 from db import job_steps, jobs
 from functions.events import InvalidEvent, Request, parse
 from functions.failures import describe
+from functions.gate import HostRestsError
 from functions.resources import Resources
 from ocds.errors import UpstreamError
 
@@ -31,6 +32,7 @@ Json = dict[str, Any]
 _BEAT_SECONDS = 5.0
 _EXCERPT_KEYS = 20
 _CLOSED_BY_ITSELF = ("SUCCESS", "PARTIAL", "FAILED")
+_LONGEST_ASKED_WAIT = timedelta(minutes=15)
 _FIRST_WAIT_SECONDS = 2
 _LONGEST_WAIT_SECONDS = 300
 
@@ -192,8 +194,8 @@ class Recorder:
             level = logging.ERROR if last else logging.WARNING
             fields = self._fields(name, attempt, began) | {"kind": fault["kind"], "error": fault["name"]}
             log.log(level, "step %s: %s", status.lower(), fault["message"], extra=fields)
-            if isinstance(error, UpstreamError) and error.retry_after is not None and not last:
-                wait = timedelta(seconds=error.retry_after)
+            wait = _asked_wait(error)
+            if wait is not None and not last:
                 raise inngest.RetryAfterError(str(error), wait) from error
             raise
         with resources.engine.begin() as conn:
@@ -247,6 +249,14 @@ def _go_on(resources: Resources, job_id: str, *, though: Sequence[str] = ()) -> 
 def _take_turn(step: Step) -> Json:
     with step.resources.engine.begin() as conn:
         return {"blockedBy": jobs.take_turn(conn, step.job_id, now=step.resources.clock())}
+
+
+def _asked_wait(error: Exception) -> timedelta | None:
+    """How long the host itself asked to be left alone. While it only rests from our questions, the engine's own delays
+    do: by the last attempt somebody may have found it well again."""
+    if not isinstance(error, UpstreamError) or isinstance(error, HostRestsError) or error.retry_after is None:
+        return None
+    return min(timedelta(seconds=error.retry_after), _LONGEST_ASKED_WAIT)
 
 
 def _triggered_by(event: inngest.Event, request: Request | None) -> str:

@@ -48,7 +48,7 @@ def snapshot(url: str) -> dict[str, Any]:
                 (row.ocid, bytes(row.content_hash).hex())
                 for row in connection.execute(sa.text("SELECT ocid, content_hash FROM releases"))
             )
-            cursor = connection.execute(sa.text("SELECT * FROM sync_state")).mappings().all()
+            cursor = connection.execute(sa.text("SELECT value FROM sync_state WHERE key = 'cursor'")).scalar()
     finally:
         engine.dispose()
     return {
@@ -56,7 +56,7 @@ def snapshot(url: str) -> dict[str, Any]:
         "provenance": provenance,
         "documents": documents,
         "releases": releases,
-        "cursor": [state.get("cursor") for state in cursor],
+        "cursor": cursor,
     }
 
 
