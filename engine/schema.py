@@ -83,6 +83,7 @@ events = sa.Table(
     _column("name", _text),
     _column("body", pg.BYTEA()),
     _column("received_at", _instant),
+    _column("copies", sa.Integer(), server_default="1"),
     sa.Index("ix_events_name_id", "name", "id"),
     sa.Index("ix_events_received_at", "received_at", postgresql_using="brin"),
 )

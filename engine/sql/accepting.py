@@ -15,6 +15,8 @@ WITH e AS (
     SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::bytea[], %b::timestamptz[])
     ON CONFLICT (id) DO NOTHING
     RETURNING id, name, received_at
+), again AS (
+    UPDATE engine.events SET copies = copies + 1 WHERE id = ANY(%b::text[])
 ), x AS (
     SELECT * FROM unnest(
         %b::text[], %b::uuid[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[],
@@ -98,7 +100,16 @@ async def accept(
     intents = [(i.event_id, i.function_id, i.detail) for accept in accepts for i in accept.intents]
     cursor = await connection.execute(
         _ACCEPT,
-        [*columns(events, 5), *columns(runs, 20), now, owner, now, *columns(intents, 3), now],
+        [
+            *columns(events, 5),
+            [event[0] for event in events],
+            *columns(runs, 20),
+            now,
+            owner,
+            now,
+            *columns(intents, 3),
+            now,
+        ],
     )
     created: set[str] = set()
     awaited = False

@@ -22,6 +22,7 @@ class EventRow:
     name: str
     body: bytes
     received_at: datetime
+    copies: int
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ class RunRow:
     original_run: str | None
 
 
-_EVENT = "SELECT id, sender_id, name, body, received_at FROM engine.events"
+_EVENT = "SELECT id, sender_id, name, body, received_at, copies FROM engine.events"
 _RUN = """
 SELECT r.id, r.function_id, f.slug, f.name AS function_name, f.app, f.version, r.status, r.cause, r.event_ids,
        r.queued_at, r.started_at, r.ended_at, r.output, r.parent_run, r.original_run

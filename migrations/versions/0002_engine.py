@@ -51,6 +51,7 @@ CREATE TABLE engine.events (
     name TEXT NOT NULL,
     body BYTEA NOT NULL,
     received_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    copies INTEGER DEFAULT 1 NOT NULL,
     PRIMARY KEY (id)
 )
 """,

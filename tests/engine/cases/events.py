@@ -152,6 +152,8 @@ async def a_retried_send_with_the_same_seed_starts_nothing_twice(trial: Trial) -
     again = (await trial.http.post("/e/test", json=body, headers=headers)).json()["ids"]
     assert first == again
     assert len(set(first)) == 2
+    shown = (await trial.http.get("/v1/events", params={"name": trial.name("seeded")})).json()["data"]
+    assert sorted(event["internal_id"] for event in shown) == sorted([*first, *again])
     for event_id in first:
         await trial.ended((await trial.run_of(event_id))["run_id"])
     assert sorted(ran) == [0, 1]
