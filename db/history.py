@@ -12,6 +12,8 @@ from db.identifiers import Due
 _PAUSED = "history_paused"
 # The search for work in a range looks at so many identifiers at a time.
 _STRETCH = 20_000
+# About a day's identifiers: some are published a day before or after their neighbours.
+_MARGIN = 150
 
 
 def due_in_range(conn: sa.Connection, *, first: int, last: int, limit: int, now: datetime) -> list[int]:
@@ -57,27 +59,17 @@ def count_open(conn: sa.Connection, *, now: datetime) -> int:
     )
 
 
-def range_of_days(
-    conn: sa.Connection, first: date | None, last: date | None
-) -> tuple[int | None, int | None]:
-    """The identifiers that were issued about these days: from the last one before them to the first one after.
+def range_of_days(conn: sa.Connection, first: date, last: date) -> tuple[int, int] | None:
+    """The identifiers that were issued about these days; None when nothing is known to have been published then.
 
-    Identifiers are issued roughly in the order of publication, so the neighbours bound the range.
+    Identifiers are issued roughly in the order of publication: where most of the first week's lie bounds the range
+    below, and where most of the last week's lie bounds it above. A draft that was published years after its
+    identifier was issued does not stretch it.
     """
-    row = conn.execute(
-        sa.text(
-            """
-            SELECT
-                CASE WHEN CAST(:first AS date) IS NULL THEN 1 ELSE coalesce(
-                    (SELECT min(n) FROM tender_ids WHERE published_on >= :first AND is_expected), 1) END AS low,
-                CASE WHEN CAST(:last AS date) IS NULL
-                    THEN (SELECT max(n) FROM tender_ids WHERE is_expected)
-                    ELSE (SELECT max(n) FROM tender_ids WHERE published_on <= :last AND is_expected) END AS high
-            """
-        ),
-        {"first": first, "last": last},
-    ).one()
-    return row.low, row.high
+    low, high = conn.execute(_RANGE_OF_DAYS, {"first": first, "last": last}).one()
+    if low is None or high is None:
+        return None
+    return max(1, min(low, high) - _MARGIN), max(low, high) + _MARGIN
 
 
 def pause(conn: sa.Connection, *, now: datetime) -> None:
@@ -105,6 +97,17 @@ _DUE = sa.text(
     WHERE NOT is_expected AND state <> 'known' AND next_try_at <= :now
     ORDER BY next_try_at LIMIT :limit)
     LIMIT :limit
+    """
+)
+
+_RANGE_OF_DAYS = sa.text(
+    """
+    WITH published AS (
+        SELECT n, published_on AS day FROM tender_ids WHERE published_on BETWEEN :first AND :last AND is_expected
+    ), ends AS (SELECT min(day) AS first, max(day) AS last FROM published)
+    SELECT
+        (SELECT percentile_disc(0.02) WITHIN GROUP (ORDER BY n) FROM published, ends WHERE day < ends.first + 7),
+        (SELECT percentile_disc(0.98) WITHIN GROUP (ORDER BY n) FROM published, ends WHERE day > ends.last - 7)
     """
 )
 

@@ -6,7 +6,7 @@ known at every moment, so that it can be paused, stopped and taken up again.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,19 +14,22 @@ import inngest
 
 from db import history, identifiers, jobs
 from db.identifiers import Due
-from functions import fetching
+from functions import fetching, listing
 from functions.closing import close_work, on_failure
 from functions.enriching import Manner, configure_pending, enrich, save_fetched, save_to_database
 from functions.events import HISTORY_BACKFILL, MAX_ENRICHMENT, HistoryBackfillRequested
 from functions.gate import background
+from functions.listing import Window
 from functions.recorder import Json, Kind, Recorder, Step
 from functions.resources import Resources
 from functions.verdict import of_work
+from ocds.dates import day_of
 from ocds.ids import ocid_of
 
 KIND = Kind(function_id="history-backfill", type="HISTORY_BACKFILL", retries=4, beside="queue")
 
 _LONGEST_WAIT = timedelta(minutes=15)
+_WEEK = 7
 
 
 def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any]:
@@ -41,8 +44,11 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
     def history_backfill(ctx: inngest.ContextSync) -> Json:
         run = Recorder(ctx, resources, KIND)
         request, _ = run.open(HistoryBackfillRequested, continuing=_continued(ctx.event))
+        problems = _list_ends(run, request)
         task = run.step("determine-range", partial(_determine, request))
-        at, problems = task["position"], []
+        if task["note"]:
+            return close_work(run, of_work([*problems, task["note"]], done=""))
+        at = task["position"]
         for number in range(1, resources.limits.history_steps_per_run + 1):
             try:
                 done = run.step(f"fetch-releases-{number}", partial(fetch_batch, task, at))
@@ -68,6 +74,45 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
     return history_backfill
 
 
+def _list_ends(run: Recorder, request: HistoryBackfillRequested) -> list[str]:
+    """Steps `fetch-ocds-releases-<n>` of a range of days: list its first and last week, which shows between which
+    identifiers it lies. What lies between is then asked for by identifier, which no list can lose."""
+    problems: list[str] = []
+    if not (request.from_date or request.to_date):
+        return problems
+    found = run.step("determine-days", partial(_determine_days, request))
+    for number, each in enumerate(found["windows"], start=1):
+        window = Window.from_json(each)
+        try:
+            run.step(f"fetch-ocds-releases-{number}", partial(_list, window))
+        except inngest.StepError as problem:
+            problems.append(f"the list from {window.first} to {window.last} was not read: {problem.message}")
+    return problems
+
+
+def _determine_days(request: HistoryBackfillRequested, step: Step) -> Json:
+    first, last = _days(request, day_of(step.resources.clock()))
+    days = {
+        *(first + timedelta(days=number) for number in range(_WEEK)),
+        *(last - timedelta(days=number) for number in range(_WEEK)),
+    }
+    within = [day for day in days if first <= day <= last]
+    made = listing.windows(within, longest=step.resources.limits.window_days)
+    return {"windows": [window.to_json() for window in made]}
+
+
+def _days(request: HistoryBackfillRequested, today: date) -> tuple[date, date]:
+    last = request.to_date or today
+    return request.from_date or last, last
+
+
+def _list(window: Window, step: Step) -> Json:
+    with background():
+        walked = listing.walk(step, window)
+    save_fetched(step)
+    return walked
+
+
 def _continued(event: inngest.Event) -> str | None:
     job_id = event.data.get("jobId")
     return job_id if isinstance(job_id, str) else None
@@ -76,7 +121,10 @@ def _continued(event: inngest.Event) -> str | None:
 def _continue(run: Recorder, request: HistoryBackfillRequested, task: Json, at: int) -> Json:
     """Hand the job on to another run."""
     leg = request.leg + 1
-    data = {**task["request"], "jobId": run.job_id, "position": at, "leg": leg}
+    span = task["range"]
+    data: Json = {"jobId": run.job_id, "position": at, "leg": leg}
+    if span:
+        data |= {"fromId": span["first"], "toId": span["last"]}
     event = inngest.Event(name=HISTORY_BACKFILL, data=data, id=f"{run.job_id}-leg-{leg}")
     run.ctx.step.send_event("continue-in-another-run", event)
     return {"status": "RUNNING", "jobId": run.job_id, "continuesIn": leg}
@@ -84,23 +132,22 @@ def _continue(run: Recorder, request: HistoryBackfillRequested, task: Json, at: 
 
 def _determine(request: HistoryBackfillRequested, step: Step) -> Json:
     """The range of identifiers, or None for everything awaited."""
-    asked = request.model_dump(mode="json", by_alias=True, exclude_none=True)
-    given = {name: asked[name] for name in ("fromDate", "toDate", "fromId", "toId") if name in asked}
+    now = step.resources.clock()
     with step.resources.engine.begin() as conn:
-        first, last = request.from_id, request.to_id
+        span = None
+        note = None
         if request.from_date or request.to_date:
-            first, last = history.range_of_days(conn, request.from_date, request.to_date)
-        elif first or last:
-            first, last = first or 1, last or identifiers.highest_expected(conn)
-        span = None if first is None or last is None else {"first": first, "last": last}
-        position = request.position or (first or 0)
-        jobs.add_metadata(conn, step.job_id, {"range": span})
-        total = (
-            history.count_open(conn, now=step.resources.clock())
-            if span is None
-            else span["last"] - span["first"] + 1
-        )
-    return {"range": span, "position": position, "total": total, "request": given}
+            first, last = _days(request, day_of(now))
+            span = history.range_of_days(conn, first, last)
+            if span is None:
+                note = f"nothing is known to have been published from {first} to {last}"
+        elif request.from_id or request.to_id:
+            span = (request.from_id or 1, request.to_id or identifiers.highest_expected(conn))
+        shown = None if span is None else {"first": span[0], "last": span[1]}
+        jobs.add_metadata(conn, step.job_id, {"range": shown})
+        total = history.count_open(conn, now=now) if span is None else span[1] - span[0] + 1
+    position = request.position or (span[0] if span else 0)
+    return {"range": shown, "position": position, "total": total, "note": note}
 
 
 def fetch_batch(task: Json, at: int, step: Step) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from random import Random
 
 from db import history
@@ -123,12 +124,29 @@ def test_a_second_history_waits_for_the_first(make_world: MakeWorld) -> None:
     assert world.job(run).status == "SUCCESS"
 
 
-def test_days_name_the_identifiers_issued_about_them(make_world: MakeWorld) -> None:
-    world = make_world(ids=(134_300, 137_000), limits=Limits(max_release_fetch_per_run=0, first_sync_days=1))
-    world.sync()
-    days = world.rows("SELECT min(published_on), max(published_on) FROM tender_ids")[0]
+def test_a_range_of_days_is_found_by_its_ends_and_filled_by_identifier(make_world: MakeWorld) -> None:
+    world = make_world(synthetic=2000, synthetic_per_day=20, limits=Limits(history_batch=200))
+    last = world.clock.now.date() - timedelta(days=30)
+    first = last - timedelta(days=19)
 
-    job = world.drain(fromDate=str(days[0]), toDate=str(days[1]))
+    job = world.job(all_legs(world, {"fromDate": str(first), "toDate": str(last)})[0])
 
-    assert job.status == "SUCCESS"
-    assert job.metadata["coverage"]["awaitingRelease"] == 0
+    assert job.status == "SUCCESS", job.note
+    held = {ocid for (ocid,) in world.rows("SELECT ocid FROM tenders")}
+    then = {
+        each["ocid"]
+        for each in world.stand_in.truth()
+        if str(first) <= each["release"]["date"][:10] <= str(last)
+    }
+    assert len(then) >= 300
+    assert then <= held
+    assert len(held) < 1200
+
+
+def test_days_without_anything_published_are_said_to_be_empty(make_world: MakeWorld) -> None:
+    world = make_world(synthetic=50)
+    job = world.job(all_legs(world, {"fromDate": "2015-01-01", "toDate": "2015-01-20"})[0])
+    assert (job.status, job.note) == (
+        "PARTIAL",
+        "nothing is known to have been published from 2015-01-01 to 2015-01-20",
+    )
