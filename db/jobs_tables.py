@@ -84,6 +84,17 @@ job_steps = sa.Table(
     one_of("status", "RUNNING", "RETRYING", "SUCCESS", "FAILED", "CANCELLED"),
 )
 
+COUNTS = (
+    "processed",
+    "added",
+    "updated",
+    "rejected",
+    "enriched",
+    "enrichment_failed",
+    "enrichment_pending",
+)
+"""What a job counts: the columns of `job_effects`."""
+
 # What a step changed, written in the transaction that changed it: true however often the step ran.
 job_effects = sa.Table(
     "job_effects",

@@ -143,7 +143,9 @@ def test_statistics_count_by_status_and_know_the_last_good_sync(db_engine: sa.En
     assert found["lastSyncAt"] == "2026-10-07T12:00:09+02:00"
 
 
-def test_a_run_that_is_new_to_an_ended_job_carries_it_on_and_a_late_one_does_not(db_engine: sa.Engine) -> None:
+def test_a_run_that_is_new_to_an_ended_job_carries_it_on_and_a_late_one_does_not(
+    db_engine: sa.Engine,
+) -> None:
     error = {"kind": "EXTERNAL_API", "name": "UpstreamError", "message": "503"}
     with db_engine.begin() as conn:
         opened(conn, "a")
@@ -155,7 +157,12 @@ def test_a_run_that_is_new_to_an_ended_job_carries_it_on_and_a_late_one_does_not
         assert jobs.reopen(conn, "a", run_id="again", alone=True, now=NOW) is None
         found = jobs.get(conn, "a")
         assert found is not None
-        assert (found.status, found.run_id, found.error, found.finished_at) == ("RUNNING", "again", None, None)
+        assert (found.status, found.run_id, found.error, found.finished_at) == (
+            "RUNNING",
+            "again",
+            None,
+            None,
+        )
         assert jobs.of_run(conn, "again") == "a"
 
 

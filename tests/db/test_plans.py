@@ -18,7 +18,16 @@ from tests.conftest import temporary_database
 NOW = datetime(2026, 10, 7, 10, 0, tzinfo=UTC)
 DAY = NOW.date()
 TENDERS, JOBS = 30_000, 20_000
-GREAT = ("tenders", "tender_ids", "portal_rows", "releases", "jobs", "job_steps", "job_effects", "coverage_days")
+GREAT = (
+    "tenders",
+    "tender_ids",
+    "portal_rows",
+    "releases",
+    "jobs",
+    "job_steps",
+    "job_effects",
+    "coverage_days",
+)
 
 _FILL = f"""
     INSERT INTO tender_ids (
