@@ -49,6 +49,7 @@ class Run:
     stack: list[str] = field(default_factory=list)
     requests: int = 0
     sleeps: list[str] = field(default_factory=list)
+    waits: list[str] = field(default_factory=list)
     largest_output: int = 0
     output: Any = None
     error: dict[str, Any] | None = None
@@ -161,6 +162,8 @@ class Driver:
         )
         if not answer.content:
             raise Killed
+        if wait := answer.headers.get("retry-after"):
+            run.waits.append(wait)
         if answer.status_code == 500 and answer.headers.get("x-inngest-no-retry") == "true":
             return 400, answer.json()
         return answer.status_code, answer.json()

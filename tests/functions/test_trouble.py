@@ -92,6 +92,21 @@ def test_both_hosts_down_fails_as_external_and_changes_nothing(world: World) -> 
     assert content(world) == before
 
 
+def test_a_host_that_asks_for_a_pause_is_left_alone_for_so_long(make_world: MakeWorld) -> None:
+    world = make_world(ids=IDS)
+    world.stand_in.orders.add("bucket", "503-retry-after")
+
+    run = world.driver.run("tender-sync", SYNC)
+    job = world.job(run)
+
+    assert job.status == "SUCCESS"
+    looked = next(step for step in job.steps if step.name == "fetch-portal-rows")
+    assert looked.attempts == 2
+    assert looked.error is not None
+    assert looked.error["kind"] == "EXTERNAL_API"
+    assert len(run.waits) == 1
+
+
 def test_without_the_portal_a_sync_is_partial_and_its_return_heals_all(make_world: MakeWorld) -> None:
     world = make_world(ids=IDS)
     world.stand_in.orders.add("bucket", "503", times=-1)
