@@ -66,9 +66,14 @@ def expect(conn: sa.Connection, sightings: Iterable[Sighting], *, by: str, now: 
     ).rowcount
 
 
-def add_frontier(conn: sa.Connection, *, above: int, below: int, limit: int, now: datetime) -> int:
-    """Make probes of identifiers just above the highest known one, and of the unknown ones just below it."""
-    top = highest_expected(conn)
+def add_frontier(
+    conn: sa.Connection, *, job_id: str, above: int, below: int, limit: int, now: datetime
+) -> int:
+    """Make probes of identifiers just above the highest whose release has come, and of unknown ones just below it.
+
+    A release bears witness to its identifier; a row or a list's entry with an absurd one does not move the frontier.
+    """
+    top = conn.execute(_TOP, {"job_id": job_id}).scalar()
     if not top:
         return 0
     given = {"first": max(1, top - below), "last": top + above, "limit": limit, "now": now}
@@ -140,6 +145,15 @@ _FRONTIER = sa.text(
     ORDER BY g DESC
     LIMIT :limit
     ON CONFLICT DO NOTHING
+    """
+)
+
+_TOP = sa.text(
+    """
+    SELECT greatest(
+        (SELECT max(n) FROM tender_ids WHERE is_expected AND state = 'known'),
+        (SELECT max(n) FROM staged_releases WHERE job_id = :job_id)
+    )
     """
 )
 

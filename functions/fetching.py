@@ -31,6 +31,7 @@ def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
             again = read_rejected_again(conn, job_id, limit=limits.save_batch, now=now)
             identifiers.add_frontier(
                 conn,
+                job_id=job_id,
                 above=limits.frontier_above,
                 below=limits.frontier_below,
                 limit=limits.frontier_probes,

@@ -103,7 +103,9 @@ QUESTIONS: dict[str, Question] = {
     "what to fetch": lambda conn: identifiers.due(conn, job_id="job-00010000", limit=100, now=NOW),
     "how much to fetch": lambda conn: identifiers.count_due(conn, job_id="job-00010000", now=NOW),
     "what to fetch in the background": lambda conn: history.due(conn, limit=100, now=NOW),
-    "the frontier": lambda conn: identifiers.add_frontier(conn, above=5, below=200, limit=205, now=NOW),
+    "the frontier": lambda conn: identifiers.add_frontier(
+        conn, job_id="job-00010000", above=5, below=200, limit=205, now=NOW
+    ),
     "a chunk of a bucket": lambda conn: portal_rows.stage(conn, "job-00010000", 1, [NEW_ROW]),
     "what a sync makes anew": lambda conn: staging.plan_changes(
         conn, "job-00010000", batch_size=250, limit=300, now=NOW
