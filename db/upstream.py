@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from db import processes
 from db.clock import iso
 
 # So many failures in a row shut a host; the rest doubles each time, up to the longest.
@@ -42,8 +43,9 @@ def take_turn(
     """Take the host's token, or learn how long to wait for it.
 
     Starts lie `spacing` seconds apart; a host that answers errors gets up to fifteen `pause`s on top. A
-    routine question that waits makes background ones wait behind it. The token of a holder who died comes
-    back after `lease` seconds. A shut host whose rest is over gives one token: its answer decides.
+    routine question that waits makes background ones wait behind it. `holder` is a unique word,
+    a blank and `processes.identity()`: the token of a process that died on this machine is free at once, that
+    of any other after `lease` seconds. A shut host whose rest is over gives one token: its answer decides.
     """
     given = {"host": host, "holder": holder, "spacing": spacing, "pause": pause, "lease": lease}
     if conn.execute(_TAKE, given | {"background": background}).rowcount:
@@ -56,6 +58,9 @@ def take_turn(
         return Turn(granted=False)
     if row.state == "open" and row.rest > 0:
         return Turn(granted=False, seconds=row.rest, resting=True)
+    if row.lease_holder and processes.is_dead(row.lease_holder.partition(" ")[2]):
+        conn.execute(_TAKE_AWAY, {"host": host, "holder": row.lease_holder})
+        return Turn(granted=False)
     wait = max(row.busy, row.spacing, row.routine if background else 0.0)
     if not background:
         conn.execute(_RESERVE, {"host": host, "seconds": wait + 1.0})
@@ -112,7 +117,7 @@ def health(conn: sa.Connection) -> list[dict[str, Any]]:
 
 _LOOK = sa.text(
     """
-    SELECT state,
+    SELECT state, lease_holder,
         coalesce(extract(epoch FROM open_until - clock_timestamp()), 0)::float8 AS rest,
         CASE WHEN lease_holder IS NULL THEN 0
             ELSE greatest(0, least(0.05, extract(epoch FROM lease_until - clock_timestamp())))
@@ -121,6 +126,13 @@ _LOOK = sa.text(
         greatest(0, least(0.25, coalesce(extract(epoch FROM routine_until - clock_timestamp()), 0)))::float8
             AS routine
     FROM upstream_hosts WHERE host = :host
+    """
+)
+
+_TAKE_AWAY = sa.text(
+    """
+    UPDATE upstream_hosts SET lease_holder = NULL, lease_until = NULL
+    WHERE host = :host AND lease_holder = :holder
     """
 )
 

@@ -7,19 +7,16 @@ does not lose it. A dead process on the same machine is recognised at once; any 
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import orjson
 import psycopg
 
+from db import processes
 from engine.sql import instances
 
 log = logging.getLogger(__name__)
@@ -27,43 +24,6 @@ BEATS_PER_LEASE = 5
 # After the server was away every lease has run out: the others get this long to renew theirs.
 WATCH_SECONDS = 1.5
 LONGEST_BEAT = 1.0
-
-
-def _machine() -> str:
-    """Names where process ids mean the same: host, boot and pid namespace."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        space = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        boot, space = "", ""
-    return f"{socket.gethostname()}/{boot}/{space}"
-
-
-def _born(pid: int) -> str | None:
-    """When a process started, so that a reused pid is not mistaken for it. None: it is dead, or a zombie."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    state, *rest = text.rpartition(")")[2].split()
-    return None if state in ("Z", "X") else rest[18]
-
-
-def identity() -> str:
-    """This process, as others can check that it lives."""
-    pid = os.getpid()
-    return orjson.dumps({"machine": _machine(), "pid": pid, "born": _born(pid)}).decode()
-
-
-def is_dead(process: str) -> bool:
-    """Whether that process certainly no longer runs. False where it cannot be known from here."""
-    try:
-        other: dict[str, Any] = orjson.loads(process)
-    except orjson.JSONDecodeError:
-        return False
-    if other.get("born") is None or other.get("machine") != _machine():
-        return False
-    return _born(int(other["pid"])) != str(other["born"])
 
 
 class Lease(threading.Thread):
@@ -95,7 +55,7 @@ class Lease(threading.Thread):
 
     def join_in(self) -> None:
         """Sign on; called once before the thread starts. Raises `psycopg.OperationalError`."""
-        instances.join(self._connect(), self.instance, identity(), self._seconds)
+        instances.join(self._connect(), self.instance, processes.identity(), self._seconds)
 
     def _connect(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
@@ -121,7 +81,7 @@ class Lease(threading.Thread):
         if not instances.beat(connection, self.instance):
             log.error("engine: this process's lease ran out and its runs were taken over")
             fresh = uuid.uuid4()
-            instances.join(connection, fresh, identity(), self._seconds)
+            instances.join(connection, fresh, processes.identity(), self._seconds)
             self.instance = fresh
             self._on_lost()
             return
@@ -132,7 +92,7 @@ class Lease(threading.Thread):
         for instance, process, seen_at, expired in others:
             since = watched.get((instance, seen_at), now)
             self._watched[instance, seen_at] = since
-            dead = is_dead(process)
+            dead = processes.is_dead(process)
             if dead or (expired and now - since >= WATCH_SECONDS):
                 self._on_dead(instance, dead)
 

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 import sqlalchemy as sa
 from ulid import ULID
 
-from db import upstream
+from db import processes, upstream
 from ocds.errors import UpstreamError
 
 _GIVE_BACK_PAUSES = (0.05, 0.5, 2.0)
@@ -67,7 +67,7 @@ class PostgresGate:
         self._rest = rest
         self._pause = pause
         self._sleep = sleep
-        self._holder = str(ULID())
+        self._holder = f"{ULID()} {processes.identity()}"
 
     def enter(self, host: str) -> None:
         """Wait for the host's token; raises HostRestsError while the host is left in peace."""

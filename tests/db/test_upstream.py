@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -55,6 +58,20 @@ def test_starts_keep_their_distance_over_gates(db_engine: sa.Engine) -> None:
 def test_a_token_whose_holder_died_comes_back(db_engine: sa.Engine) -> None:
     PostgresGate(db_engine, lease=0.05).enter(HOST)
     PostgresGate(db_engine).enter(HOST)
+
+
+def test_the_token_of_a_process_that_died_on_this_machine_is_free_at_once(
+    db_engine: sa.Engine, database_url: str
+) -> None:
+    dying = (
+        "import sys; from db.engine import make_engine; from functions.gate import PostgresGate;"
+        f"PostgresGate(make_engine(sys.argv[1]), lease=3600).enter({HOST!r})"
+    )
+    subprocess.run([sys.executable, "-c", dying, database_url], check=True, timeout=60)
+    PostgresGate(db_engine).enter(HOST)
+    with db_engine.connect() as conn:
+        holder = conn.execute(sa.text("SELECT lease_holder FROM upstream_hosts")).scalar_one()
+    assert f'"pid":{os.getpid()}' in holder
 
 
 def test_background_work_waits_behind_a_routine_request(db_engine: sa.Engine) -> None:
