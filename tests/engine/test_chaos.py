@@ -30,8 +30,17 @@ def own_server() -> Iterator[str]:
 
 def restart(dsn: str) -> None:
     """Kill one of the server's processes: PostgreSQL drops every connection, recovers and starts again."""
-    with psycopg.connect(psycopg_dsn(dsn), autocommit=True) as connection:
-        os.kill(connection.info.backend_pid, signal.SIGKILL)
+    until(lambda: _killed(dsn), seconds=30, what="a connection to kill, which the crowd may have used up")
+
+
+def _killed(dsn: str) -> bool:
+    try:
+        connection = psycopg.connect(psycopg_dsn(dsn), connect_timeout=2)
+    except psycopg.OperationalError:
+        return False
+    os.kill(connection.info.backend_pid, signal.SIGKILL)
+    connection.close()
+    return True
 
 
 def answers(dsn: str) -> bool:
