@@ -53,7 +53,13 @@ def clean(text: str) -> str:
     """Text that a `text` column accepts."""
     if "\x00" in text:
         text = text.replace("\x00", _REPLACEMENT)
-    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text
 
 
 def _clean(value: Any, depth: int = 0) -> Any:

@@ -122,11 +122,8 @@ def close_passed(conn: sa.Connection, *, now: datetime) -> int:
 
 
 def _append_releases(conn: sa.Connection, fetched: Sequence[FetchedRelease], *, job_id: str) -> None:
-    given = {
-        "ocids": [release.ocid for release in fetched],
-        "hashes": [release.content_hash for release in fetched],
-    }
-    held = {(row.ocid, bytes(row.content_hash)) for row in conn.execute(_HELD_RELEASES, given)}
+    ocids = [release.ocid for release in fetched]
+    held = {(row.ocid, bytes(row.content_hash)) for row in conn.execute(_HELD_RELEASES, {"ocids": ocids})}
     unique = {(release.ocid, release.content_hash): release for release in fetched}
     missing = [release for key, release in unique.items() if key not in held]
     bulk.copy(conn, "releases", _RELEASE_COLUMNS, (_release(release, job_id) for release in missing))
@@ -147,12 +144,12 @@ def _is_same(held: sa.Row[Any], tender: TenderRow) -> bool:
 
 def _insert(conn: sa.Connection, new: Sequence[TenderRow], *, job_id: str) -> None:
     """Copy tenders that are not there into their place, with their documents."""
-    taken = set(
-        conn.execute(
-            sa.text("SELECT slug FROM tenders WHERE slug = ANY(:slugs)"),
-            {"slugs": [tender.slug for tender in new]},
-        ).scalars()
-    )
+    # A slug that ends in the tender's own number can be nobody else's.
+    shared = [tender.slug for tender in new if not tender.slug.endswith(f"-{tender.n}")]
+    taken: set[str] = set()
+    if shared:
+        query = sa.text("SELECT slug FROM tenders WHERE slug = ANY(:slugs)")
+        taken.update(conn.execute(query, {"slugs": shared}).scalars())
     rows: list[tuple[object, ...]] = []
     for tender in new:
         slug = f"{tender.slug}-{tender.n}" if tender.slug in taken else tender.slug
@@ -255,13 +252,7 @@ _HELD = sa.text(
     """
 )
 
-_HELD_RELEASES = sa.text(
-    """
-    SELECT r.ocid, r.content_hash
-    FROM unnest(CAST(:ocids AS text[]), CAST(:hashes AS bytea[])) AS s (ocid, hash)
-    JOIN releases AS r ON r.ocid = s.ocid AND r.content_hash = s.hash
-    """
-)
+_HELD_RELEASES = sa.text("SELECT ocid, content_hash FROM releases WHERE ocid = ANY(:ocids)")
 
 _NAMES = ", ".join(f'"{column.name}"' for column in COLUMNS)
 
