@@ -4,7 +4,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
-TESTS ?= tests
+# The slowest first, so that no process is left alone with them at the end.
+TESTS ?= tests/acceptance tests/engine tests/functions tests
 
 # A clone that was moved, or whose Python was removed, is set up again.
 SOUND := $(shell [ ! -f $(VENV)/.root ] || { [ "$$(cat $(VENV)/.root)" = "$(CURDIR)" ] && \
@@ -34,7 +35,7 @@ $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml
 	@touch $(VENV)/.installed
 
 test: test-setup ## Set up and run the tests
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile -m "not chaos and not soak and not screenshots" $(TESTS)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not chaos and not soak and not screenshots" $(TESTS)
 
 lint: test-setup ## Ruff's rules and format
 	@$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,24 +143,28 @@ class Driver:
     def _call(self, run: Run, target: str, attempt: int, allowed: int, *, parallel: bool) -> tuple[int, Any]:
         self._before(run)
         run.requests += 1
-        answer = self._http.post(
-            "/api/inngest",
-            params={"fnId": f"protenders-platform-{run.function}", "stepId": target},
-            json={
-                "ctx": {
-                    "attempt": attempt,
-                    "max_attempts": allowed,
-                    "disable_immediate_execution": parallel,
-                    "run_id": run.run_id,
-                    "stack": {"stack": run.stack},
+        try:
+            answer = self._http.post(
+                "/api/inngest",
+                params={"fnId": f"protenders-platform-{run.function}", "stepId": target},
+                json={
+                    "ctx": {
+                        "attempt": attempt,
+                        "max_attempts": allowed,
+                        "disable_immediate_execution": parallel,
+                        "run_id": run.run_id,
+                        "stack": {"stack": run.stack},
+                        "use_api": False,
+                    },
+                    "event": run.event,
+                    "events": [run.event],
+                    "steps": run.memos,
                     "use_api": False,
                 },
-                "event": run.event,
-                "events": [run.event],
-                "steps": run.memos,
-                "use_api": False,
-            },
-        )
+            )
+        except CancelledError:
+            # The test client's event loop went down with the one who was killed.
+            raise Killed from None
         if not answer.content:
             raise Killed
         if wait := answer.headers.get("retry-after"):

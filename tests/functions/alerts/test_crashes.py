@@ -88,6 +88,7 @@ def test_at_every_single_point_a_crash_loses_no_mail_and_doubles_none_but_where_
         assert not jobs.is_active(conn, "send-alerts")
 
 
+@pytest.mark.chaos
 def test_over_a_fortnight_with_a_crash_every_morning_each_due_search_gets_one_mail_and_each_tender_is_told_once(
     alerts: Alerts, server: Server
 ) -> None:
