@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[2]
 
 _MAKE = """\
 #!/bin/sh
-echo "made $2"
+echo "made $1"
 [ -t 0 ] && exit 9
 [ "$CI" = true ] || exit 8
-case " $FAILING " in *" $2 "*) exit 3 ;; esac
+case " $FAILING " in *" $1 "*) exit 3 ;; esac
 """
 
 
