@@ -22,6 +22,7 @@ import sqlalchemy as sa
 import functions
 from app import database, freshness_watch, source
 from app.auth.basic import Recent
+from app.endpoint import DirectEndpoint
 from app.inngest_link import (
     build_client,
     engine_config,
@@ -133,7 +134,7 @@ async def started(
         )
         if settings.engine_mode == "embedded":
             runtime.durable = Engine(psycopg_dsn(url), config=engine_config(settings), clock=clock)
-            runtime.durable.serve_in_process(instance.url, endpoint)
+            runtime.durable.serve_in_process(instance.url, DirectEndpoint(endpoint))
             await runtime.durable.start()
             stack.push_async_callback(runtime.durable.stop, STOP_GRACE_SECONDS)
         registering = asyncio.create_task(_register(runtime), name="register")

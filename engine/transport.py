@@ -16,9 +16,9 @@ from engine.wire import MAX_STATE, MAX_STEP_OUTPUT, Response
 log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
-AsgiApp = Callable[
-    [Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
-]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 _LARGEST_ANSWER = MAX_STATE + 2 * MAX_STEP_OUTPUT
 # Shorter than what servers keep an idle connection open (2 s and up), so that none closes under a call.
 _IDLE_SECONDS = 1.0

@@ -17,6 +17,7 @@ import inngest.fast_api
 import psycopg
 import uvicorn
 
+from app.endpoint import DirectEndpoint
 from app.inngest_link import registration
 from db.engine import psycopg_dsn
 from engine import Engine, EngineConfig
@@ -145,7 +146,7 @@ async def opened(dsn: str) -> AsyncIterator[Rig]:
     served = functions(client, lambda: made[0])
     app = fastapi.FastAPI(openapi_url=None)
     inngest.fast_api.serve(app, client, served)
-    engine.serve_in_process(f"{url}/api/inngest", app)
+    engine.serve_in_process(f"{url}/api/inngest", DirectEndpoint(app))
     app.include_router(engine.router)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     async with await psycopg.AsyncConnection.connect(psycopg_dsn(dsn), autocommit=True) as watch:
