@@ -7,16 +7,13 @@ databases may be created, or an embedded one of the benchmark's own. DBOS runs i
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +25,7 @@ import uvloop
 from sqlalchemy.pool import NullPool
 
 from app.bench.engine_rig import Rig, opened
-from db import migrate
+from app.bench.server import database, server
 from db.engine import normalise
 
 RUNS = 200
@@ -47,46 +44,17 @@ TARGETS = {
 
 def run() -> dict[str, Any]:
     """Every figure, in one run on one PostgreSQL."""
-    with _server() as server:
-        with _database(server) as url:
+    with server() as at:
+        with database(at) as url:
             found = uvloop.run(_measure(url))
-        found["postgresql"] = _settings_of(server)
-        found["dbos"] = _dbos(server)
+        found["postgresql"] = _settings_of(at)
+        found["dbos"] = _dbos(at)
     found["ratios"] = _ratios(found)
     return found
 
 
-@contextlib.contextmanager
-def _server() -> Iterator[str]:
-    given = os.environ.get("PROTENDERS_BENCH_DATABASE_URL")
-    if given:
-        yield normalise(given).render_as_string(hide_password=False)
-        return
-    from db.embedded import EmbeddedPostgres
-
-    with tempfile.TemporaryDirectory() as home, EmbeddedPostgres(Path(home)).acquire() as lease:
-        yield lease.url
-
-
-@contextlib.contextmanager
-def _database(server: str, *, migrated: bool = True) -> Iterator[str]:
-    name = f"bench_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    url = normalise(server).set(database=name).render_as_string(hide_password=False)
-    try:
-        if migrated:
-            migrate.upgrade(url)
-        yield url
-    finally:
-        with admin.connect() as connection:
-            connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-        admin.dispose()
-
-
-def _settings_of(server: str) -> dict[str, str]:
-    admin = sa.create_engine(server, poolclass=NullPool)
+def _settings_of(at: str) -> dict[str, str]:
+    admin = sa.create_engine(at, poolclass=NullPool)
     names = ("server_version", "synchronous_commit", "fsync")
     with admin.connect() as connection:
         found = {name: str(connection.execute(sa.text(f"SHOW {name}")).scalar()) for name in names}
@@ -231,11 +199,11 @@ def _resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
 
 
-def _dbos(server: str) -> dict[str, float] | None:
+def _dbos(at: str) -> dict[str, float] | None:
     python = os.environ.get("PROTENDERS_BENCH_PYTHON") or (sys.executable if find_spec("dbos") else None)
     if python is None:
         return None
-    with _database(server, migrated=False) as url:
+    with database(at, migrated=False) as url:
         plain = normalise(url).set(drivername="postgresql").render_as_string(hide_password=False)
         script = Path(__file__).with_name("engine_dbos.py")
         done = subprocess.run([python, str(script), plain], capture_output=True, text=True, check=False)

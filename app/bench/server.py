@@ -30,15 +30,16 @@ def server() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def database(at: str) -> Iterator[str]:
-    """A migrated database that lives as long as the block; its URL."""
+def database(at: str, *, migrated: bool = True) -> Iterator[str]:
+    """A database that lives as long as the block, with our tables unless not `migrated`; its URL."""
     name = f"bench_{uuid.uuid4().hex[:12]}"
     admin = sa.create_engine(at, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
     url = normalise(at).set(database=name).render_as_string(hide_password=False)
     try:
-        migrate.upgrade(url)
+        if migrated:
+            migrate.upgrade(url)
         yield url
     finally:
         with admin.connect() as connection:

@@ -62,7 +62,9 @@ def job(
 def coverage(
     as_json: AsJson = False,
     days: Annotated[int, typer.Option(help="How many days back.", min=1, max=3660)] = 30,
-    limit: Annotated[int, typer.Option(help="How many of the missing to name.", min=1, max=10_000)] = 100,
+    limit: Annotated[
+        int, typer.Option(help="How many of the missing --json names.", min=1, max=10_000)
+    ] = 100,
 ) -> None:
     """What should be there, what is, what is missing and why."""
     from datetime import timedelta

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -80,7 +81,7 @@ def job_summary(job: Job) -> None:
 
 
 def coverage_table(found: Mapping[str, Any]) -> None:
-    """Totals, then the days that are not complete, then the missing with their reasons."""
+    """Totals, then the days, then the newest of the missing with their reasons."""
     for name, label in _TOTALS:
         print(f"{label:<18}{words.number(found[name]):>10}")
     for reason, count in found["reasons"].items():
@@ -92,13 +93,19 @@ def coverage_table(found: Mapping[str, Any]) -> None:
         counts = [words.number(day[name]) for name in ("expected", "present", "awaitingRelease", "missing")]
         table.add_row(day["day"], *counts, "yes" if day["complete"] else "no", day["reason"] or "")
     Console(width=None if Console().is_terminal else 160).print(table)
-    for tender in found["missingTenders"]:
-        if not tender["awaitingRelease"]:
-            print(
-                f"missing {tender['ocid']}: {tender['reason']}, next try {tender['nextTryAt'] or 'with the next sync'}"
-            )
+    missing = [tender for tender in found["missingTenders"] if not tender["awaitingRelease"]][:_NAMED]
+    for tender in missing:
+        tried = tender["nextTryAt"]
+        again = words.instant(datetime.fromisoformat(tried)) if tried else "with the next sync"
+        print(f"missing {tender['ocid']}: {tender['reason']}, next try {again}")
+    if found["missing"] > len(missing):
+        print(
+            f"and {words.number(found['missing'] - len(missing))} more: --json names as many as --limit says"
+        )
 
 
+# How many of the missing a person is told by name.
+_NAMED = 20
 _TOTALS = (
     ("expected", "expected"),
     ("present", "present"),
