@@ -5,6 +5,8 @@ has.
 from datetime import datetime
 from typing import Any, Literal
 
+from ocds.dates import SAST
+
 Source = Literal["release", "portal", "derived"]
 
 
@@ -16,7 +18,7 @@ class Columns:
     def __init__(self, now: datetime) -> None:
         self.columns: dict[str, Any] = {}
         self.provenance: dict[str, dict[str, str]] = {}
-        self._at = now.isoformat()
+        self._at = now.astimezone(SAST).isoformat()
 
     def set(self, name: str, value: Any, source: Source, field: str) -> Any:
         self.columns[name] = value
