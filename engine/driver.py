@@ -297,7 +297,8 @@ class Driver:
             missing = wire.failure("StepNotFound", f"the SDK did not run step {target.name!r} when asked to")
             await self._record_failure(missing, target, started)
             return
-        if not fresh and not state.pending and target is None:
+        # Steps that ended while the SDK was answering make its answer old, not wrong: it is asked again.
+        if not fresh and not state.pending and target is None and state.discover_at is None:
             stuck = wire.failure("InvalidResponse", "the SDK reports only steps that have already ended")
             await self._record_failure(stuck, None, started)
             return

@@ -120,6 +120,39 @@ async def groups_of_sequences_race_when_asked_to(trial: Trial) -> None:
 
 
 @case
+async def a_racing_look_that_was_overtaken_by_every_step_is_taken_again(trial: Trial) -> None:
+    look, last = trial.gate(), trial.gate()
+
+    @trial.function(retries=0)
+    async def overtaken(ctx: Any) -> Any:
+        async def left() -> str:
+            await ctx.step.run("a1", lambda: None)
+            await look.passed()
+            return "left"
+
+        async def slow() -> str:
+            await last.passed()
+            return "right"
+
+        return await ctx.group.parallel(
+            (left, lambda: ctx.step.run("b1", slow)), parallel_mode=inngest.ParallelMode.RACE
+        )
+
+    await trial.serve()
+    run = await trial.run_of(await trial.send("overtaken"))
+    await trial.until(lambda: look.reached.is_set() and last.reached.is_set(), "the look after a1")
+    last.open()
+    await trial.until(lambda: _ended(trial, run["run_id"], "b1"), "the end of b1")
+    look.open()
+    ended = await trial.ended(run["run_id"])
+    assert (ended["status"], ended["output"]) == ("Completed", ["left", "right"])
+
+
+async def _ended(trial: Trial, run_id: str, name: str) -> bool:
+    return any(each["name"] == name and each["ended_at"] for each in await trial.steps(run_id))
+
+
+@case
 async def groups_of_unequal_sequences_run_each_step_once(trial: Trial) -> None:
     ran: list[str] = []
 
