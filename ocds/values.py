@@ -8,6 +8,7 @@ import math
 import re
 from decimal import Decimal
 from enum import Enum
+from html import unescape
 from typing import Final
 
 
@@ -63,6 +64,7 @@ _CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 _INVISIBLE = "\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 _SURROGATES = "\ud800-\udfff"
 _ODD = re.compile(f"[{_CONTROLS}{_INVISIBLE}{_SURROGATES}{_DASHES}]")
+_ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});")
 _MANY_EMPTY_LINES = re.compile(r"\n{3,}")
 
 _YES = frozenset({"yes", "y", "true", "t", "1", "ja"})
@@ -81,11 +83,13 @@ _TOO_MUCH = Decimal(10) ** 15  # over the country's product: not an amount of mo
 
 
 def text(value: object) -> str | Unreadable | None:
-    """One line of text: blanks folded, dashes plain, invisible characters gone, a placeholder is None.
+    """One line of text: entities of HTML read, blanks folded, dashes plain, invisible characters gone, a placeholder
+    is None.
 
     A number is read as its digits: the sources print ids and codes either way.
     """
     if isinstance(value, str):
+        value = _without_entities(value)
         if not (value.isascii() and value.isprintable()):
             value = " ".join(_ODD.sub(_plain, value).split())
         elif "  " in value or value.strip() is not value:
@@ -98,10 +102,21 @@ def text(value: object) -> str | Unreadable | None:
     return UNREADABLE
 
 
+def _without_entities(value: str) -> str:
+    """``SUPPLY &amp; DELIVERY`` is what some who post a tender paste from a page, now and then escaped twice."""
+    while "&" in value and _ENTITY.search(value):
+        read = unescape(value)
+        if read == value:
+            break
+        value = read
+    return value
+
+
 def paragraphs(value: object) -> str | Unreadable | None:
     """Text of several lines, with line breaks kept as ``\\n``, otherwise cleaned as ``text`` does."""
     if not isinstance(value, str):
         return text(value)
+    value = _without_entities(value)
     if value.isascii() and value.isprintable():
         return text(value)
     value = value.replace("\r\n", "\n").replace("\r", "\n")
