@@ -1,7 +1,8 @@
 """Which kind of organ of state a buyer is.
 
 The portal's department id is the key: ``data/organs.json`` holds all 877 of its departments, each one
-reviewed by hand. A buyer outside that table is looked up by name there, and then classified by the words of
+reviewed by hand. A buyer outside that table is looked up there by its name, whatever stands in brackets or
+for its legal form; then among short names, then among the municipalities, and last classified by the words of
 its name.
 """
 
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from enrichment.data import read_data
+from enrichment.municipal import municipal_kind
 from enrichment.organ_rules import kind_by_words
 from enrichment.organ_types import DISTRICT, LOCAL, METRO, NATIONAL_DEPARTMENT, PROVINCIAL_DEPARTMENT
 
@@ -38,6 +40,10 @@ class Organ(NamedTuple):
 
 
 _NOT_LETTERS = re.compile(r"[^a-z0-9]+")
+_BRACKETED = re.compile(r"\([^)]*\)?")
+_LEGAL_FORM = re.compile(r"^the\b|\b(?:soc|pty|ltd|limited|npc|rf)\b")
+_COUNTRY = re.compile(r"\b(?:south africa(?:n|s)?|republic of south africa|rsa)\b")
+_LONGEST = 200
 
 
 @lru_cache(maxsize=8192)
@@ -47,10 +53,14 @@ def organ_of(buyer_id: str | None, buyer_name: str | None) -> Organ | None:
     """
     kind = _by_id().get(buyer_id) if buyer_id else None
     if kind is None and buyer_name:
-        kind = _by_name().get(_key(buyer_name))
+        kind = _by_name().get(_key(buyer_name)) or _by_bare_name().get(_bare_key(buyer_name))
     if kind is not None:
         return Organ(kind, known=True)
-    return Organ(kind_by_words(_plain(buyer_name)), known=False) if buyer_name else None
+    if not buyer_name:
+        return None
+    words = _plain(buyer_name[:_LONGEST])
+    bare = _bare(buyer_name[:_LONGEST])
+    return Organ(_by_alias(bare) or municipal_kind(bare) or kind_by_words(words), known=False)
 
 
 @lru_cache(maxsize=8192)
@@ -66,6 +76,26 @@ def _plain(name: str) -> str:
 
 def _key(name: str) -> str:
     return _plain(name).replace(" ", "")
+
+
+def _bare(name: str) -> str:
+    """The name's words without what stands in brackets, a leading "the" and its legal form."""
+    return " ".join(_LEGAL_FORM.sub(" ", _plain(_BRACKETED.sub(" ", name))).split())
+
+
+def _bare_key(name: str) -> str:
+    """The bare name, with one spelling for the country's: "Legal Aid SA" is Legal Aid South Africa."""
+    return _COUNTRY.sub("sa", _bare(name)).replace(" ", "")
+
+
+def _by_alias(words: str) -> str | None:
+    """The kind of the longest short name that ``words`` begins with."""
+    parts = words.split(" ")
+    for length in range(min(len(parts), _longest_alias()), 0, -1):
+        kind = _aliases().get(" ".join(parts[:length]))
+        if kind:
+            return kind
+    return None
 
 
 def organ_names() -> list[str]:
@@ -87,6 +117,30 @@ def _by_id() -> dict[str, str]:
 @cache
 def _by_name() -> dict[str, str]:
     return {_key(name): kind for name, kind in _table().values()}
+
+
+@cache
+def _by_bare_name() -> dict[str, str]:
+    """Names of two kinds point to neither."""
+    kinds: dict[str, set[str]] = {}
+    for name, kind in _table().values():
+        kinds.setdefault(_bare_key(name), set()).add(kind)
+    return {key: found.pop() for key, found in kinds.items() if key and len(found) == 1}
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in read_data("organ_aliases.txt").decode().splitlines():
+        kind, bar, names = line.partition(" | ")
+        if bar and not line.startswith("#"):
+            found |= {_plain(name): kind for name in names.split(";")}
+    return found
+
+
+@cache
+def _longest_alias() -> int:
+    return max(alias.count(" ") for alias in _aliases()) + 1
 
 
 @cache

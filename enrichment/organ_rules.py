@@ -31,8 +31,8 @@ _DISTRICT_NAME = (
     "|umgungundlovu|umhlosinga|umkhanyakude|uthukela|vhembe|waterberg|west rand|xhariep|zululand)"
 )
 _COMPANY_OF_A_METRO = (
-    "(?:soc|pty|agency|company|market|roads? agency|social housing|water|theatre|zoo|stadium|convention|entity"
-    "|metro ?bus|property)"
+    "(?:soc|pty|agency|company|market|roads? agency|social housing|water(?! and)|theatres?|zoo|stadium|convention"
+    "|entity|metro ?bus|property)"
 )
 _WATER_BOARD = (
     "(?:rand|umgeni|umngeni uthukela|magalies|mhlathuze|lepelle northern|bloem|sedibeng|overberg|amatola"
@@ -43,6 +43,16 @@ _BODY = (
     r"|foundation|ombud\w*|trust|theatre|library|registry|corporation|entity|bureau|panel|parks?|gallery"
     r"|laboratory|accreditation|adjudicator|catchment|inspectorate|observatory|partnership|propeller|academy"
     r"|centre|loan|wildlife|promotion|research)"
+)
+
+_PORTFOLIO = (  # a national department by its portfolio alone: "Sport, Arts and Culture"
+    "(?:administration|affairs|agriculture|and|arts|business|communications|competition|constitutional"
+    "|cooperation|cooperative|co|culture|development|digital|disabilities|economic|education|electricity"
+    "|employment|energy|enterprises|environment(?:al)?|evaluation|finance|fisheries|forestry|governance"
+    "|health|housing|industry|infrastructure|innovation|labour|land|local|mineral|minerals|monitoring|of"
+    "|operative|persons|petroleum|planning|police|postal|public|recreation|reform|resources|roads|rural"
+    "|safety|security|service|services|small|social|sports?|technologies|technology"
+    "|telecommunications|the|tourism|trade|traditional|training|transport|veterans|water|with|women|works|youth)"
 )
 
 
@@ -59,7 +69,7 @@ _RULES = tuple(
             SETA,
             r"""\bseta\b | sector\ education | education\ (?:and\ )?training\ authority | \b(?:merseta|bankseta|sasseta
             |agriseta|chieta|teta|fasset|inseta|lgseta|wrseta|hwseta|ewseta|cathsseta|foodbev|pseta)\b
-            | \betdp\b | mining\ qualifications\ authority""",
+            | \betdp\b | mining\ qualifications?\ authority""",
         ),
         (
             CONSTITUTIONAL,
@@ -74,10 +84,15 @@ _RULES = tuple(
             | community\ education\ (?:and\ )?training | \bcollege\b(?!\ of\ (?:medicine|physicians))""",
         ),
         (
+            METRO,
+            rf"""\b{_verbose(_METRO_CITY)}\b.*\b(?:directorate|department|water\ and\ sanitation|group\ \w+)\b
+            | ^stad\ kaapstad\b""",
+        ),
+        (
             MUNICIPAL_ENTITY,
             rf"""\b{_verbose(_METRO_CITY)}\b.*\b{_verbose(_COMPANY_OF_A_METRO)}\b
             | city\ power
-            | \b(?:pikitup|centlec|erwat|joshco)\b
+            | \b(?:pikitup|centlec|erwat|joshco)\b | \bcivic\ theatre\b | brakpan\ bus
             | \b{_verbose(_DISTRICT_NAME)}\b.*\b(?:agency|enterprise|soc|pty|ltd)\b""",
         ),
         (
@@ -85,9 +100,9 @@ _RULES = tuple(
             r"""city\ of\ (?:johannesburg|joburg|tshwane|cape\ town|ekurhuleni)
             | city\ council\ of\ johannesburg | \bmetro(?:politan)?\b.*\bmunic
             | ^(?:ethekwini|ekurhuleni|mangaung|buffalo\ city|nelson\ mandela\
-            bay|tshwane)\b(?:.*\bmunic.*)?$""",
+            bay|tshwane)\b(?:.*\bmunic.*|\ metro)?$""",
         ),
-        (DISTRICT, r"\bdis\w*tr\w*\b.*\bmun[iu]c | \bdistrict\ council\b"),
+        (DISTRICT, r"\bdis\w*tr\w*\b.*\bmun[iu]c | \bdistrict\ council\b | \bdistriksmunisipaliteit\b"),
         (LOCAL, r"\bmun[iu]c\w* | \bmunisipaliteit\b | \blocal\ council\b | \b(?:lm|local\ mun)\b"),
         (
             STATE_OWNED,
@@ -97,32 +112,35 @@ _RULES = tuple(
             | industrial\ development\ corporation | public\ investment\ corporation | nuclear\ energy\
             corporation
             | special\ economic\ zone | industrial\ development\ zone | \b(?:idz|sez|soc)\b | state\ owned
-            | council\ for\ scientific | bureau\ of\ standards | air\ traffic | trans\ caledon | broadband\
-            infraco
-            | forestry\ company | development\ corporation""",
+            | council\ for\ scientific | bureau\ of\ standards | air\ traffic | trans\ caledon | \binfraco\b
+            | forestry\ company | development\ corporation | transport\ corporation""",
         ),
         (
             PROVINCIAL_DEPARTMENT,
-            r"""\bhospital\b | \bclinic\b | \b(?:primary|secondary|high)\ school\b | \bpremier\b | provincial\ treasury
+            r"""\bhospital\b | \bclinic\b | \b(?:community\ )?health\ centre\b | \blaerskool\b | \bho(?:er|r)skool\b
+            | \b(?:primary|secondary|high)\ school\b | \bpremier\b | provincial\ treasury
             | provincial\ (?:government|administration|department) | health\ district | district\ office
             | education\ district""",
         ),
         (PUBLIC_ENTITY, rf"\b{_BODY}\b"),
         (
+            NATIONAL_DEPARTMENT,  # what no province has a department for
+            r"""\b(?:dep(?:ar)?t\w*|ministry)\b.*\b(?:justice|defence|employment|labour
+            |higher\ education|basic\ education|mineral\ (?:and\ petroleum\ )?resources|fisheries|communications)\b
+            | \b(?:correctional\ services|police\ services?|home\ affairs|water\ and\ sanitation|military\ veterans
+            |international\ relations|judicial\ inspectorate)\b""",
+        ),
+        (
             PROVINCIAL_DEPARTMENT,
-            rf"""^{_verbose(_PROVINCE)}\b | \b{_verbose(_PROVINCE)}\b.*\bdep(?:ar)?t
-            | \bdep(?:ar)?t\w*\b.*\b{_verbose(_PROVINCE)}\b | \bmec\b | community\ safety
-            | safety\ and\ liaison""",
+            rf"""\b{_verbose(_PROVINCE)}\b | ^(?:ec|fs|gp|kzn|lp|mp|nw|nc|wc)\ dep(?:ar)?t | \bmec\b
+            | community\ safety | safety\ and\ liaison""",
         ),
         (
             NATIONAL_DEPARTMENT,
-            r"""\bdep(?:ar)?t\w*\b | ^national\b | ministry | \bpresidency\b | \btreasury\b | secretariat
-            | police\ service | correctional\ services | home\ affairs | defence | justice | public\ works |
-            revenue
-            | basic\ education | higher\ education | science | water\ and\ sanitation | human\ settlements
-            | social\ development | military | government
-            | ^(?:health|education|transport|tourism|labour|energy|communications|women|arts\ and\ culture
-            |environmental\ affairs|trade\ and\ industry|public\ enterprises|agriculture\b.*)$""",
+            rf"""\bdep(?:ar)?t\w*\b | ^national\b | ministry | \bpresidency\b | \btreasury\b | secretariat
+            | police\ service | defence | justice | public\ works | revenue | basic\ education | higher\ education
+            | science | human\ settlements | social\ development | military | government
+            | ^(?:{_PORTFOLIO}(?:\ |$))+$""",
         ),
         (STATE_OWNED, r"\b(?:pty|ltd|limited|company)\b"),
     )
