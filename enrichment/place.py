@@ -17,6 +17,7 @@ _STREETS_FROM = 2  # after town and suburb
 _UNMISTAKABLE = 11  # letters of a suburb's name that is one of a kind wherever it is written
 _PIECES = re.compile(r"[,;/()|:]+|\s-|-\s|\band\b|&", re.IGNORECASE)
 _SEVERAL = re.compile(r"\band\b|&|/", re.IGNORECASE)
+_CODE_BEHIND = re.compile(r"\s*[-–—]\s*\d+[\s.]*$")
 _CODE = re.compile(r"\b\d{3,5}\b\.?\s*$")
 _MUNICIPAL = re.compile(
     r"\b(?:the|local|district|metropolitan|metro|municipal\w*|munic\w*|muncipal\w*|area|council|region|of)\b"
@@ -90,12 +91,11 @@ def _segments(parts: tuple[str | None, str | None, str | None] | None, address: 
         return [part for part in reversed(parts) if part]
     if not address:
         return []
-    for dash in _DASHES:
-        segments = dash.split(address.strip())
-        if len(segments) >= _FEWEST_SEGMENTS:
-            break
-    if len(segments) > 1 and segments[-1].strip(" .").isdigit():
-        segments.pop()
+    address = _CODE_BEHIND.sub("", address)
+    splits = (dash.split(address.strip()) for dash in _DASHES)
+    segments = next((split for split in splits if len(split) >= _FEWEST_SEGMENTS), None)
+    if segments is None:  # the dash of "Ga-Rankuwa" parts nothing
+        segments = _DASHES[0].split(address.strip())
     return [part.strip() for part in reversed(segments) if part.strip()]
 
 
