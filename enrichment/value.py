@@ -13,31 +13,40 @@ _SCALE = r"(million|mil\b|mill\b|m\b|billion|bn\b|b\b|thousand|k\b)?"
 _AMOUNT = rf"(?:R|ZAR)\s?{_NUMBER}\s?{_SCALE}"
 _FILLER = (
     r"(?:\s|:|=|-|–|\(|is\b|are\b|of\b|at\b|to\b|the\b|be\b|in\b|amount\b|sum\b|total\b|an?\b|approximately\b|about\b"
-    r"|around\b|estimated\b|approx\.?|budgeted\b|rands?\b|zar\b)*"
+    r"|available\b|allocated\b|amounts\b|over\s+(?:the\s+|a\s+period\s+of\s+)?\w+\s+(?:\(\w+\)\s+)?(?:years?|months?)\b"
+    r"|around\b|estimated\b|approx\.?|budgeted\b|rands?\b|zar\b|maximum\b|\)|(?:incl|excl)\w*\.?|vat\b"
+    r"|(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|billion)\b)*"
 )
 _QUALITY = (
     r"(?:estimated|total|overall|approved|available|allocated|indicative|maximum|project|contract|tender|bid|construction"
     r"|anticipated|expected|approximate)"
 )
 _OBJECT = r"(?:project|contract|tender|bid|construction|total|maximum|available|works?)"
-_WORTH = r"(?:value|budget|cost|price|amount|allocation|expenditure|ceiling|sum)"
+_WORTH = r"(?:value|budget|cost|price|amount|allocation|expenditure|ceiling|sum|estimate)(?:\s+estimate)?"
 _LIMIT = (
-    r"(?P<limit>\s*(?:\(?(?:is|of|may|must|shall|should|will)?\s*(?:limited|capped|restricted)\s*(?:to|at)"
+    r"(?P<limit>\s*(?:\(?(?:is|of|may|must|shall|should|will)?\s*(?:be\s+)?(?:limited|capped|restricted)\s*(?:to|at)"
     r"|(?:is|of|may|must|shall|should|will|does|do)?\s*not\s*(?:be\s+)?(?:to\s+)?(?:exceed(?:ing)?|more\s+than|above)"
     r"|up\s+to|(?:of\s+)?(?:a\s+)?maximum(?:\s+of)?))?"
 )
 _STATED = re.compile(
     rf"(?:\b{_QUALITY}\s+(?:{_OBJECT}\s+)?{_WORTH}"
     rf"(?:\s+(?:of|for)\s+(?:the|this)\s+(?:{_OBJECT}|service|appointment))?"
-    rf"|\bbudget(?:ed)?(?:\s+(?:amount|allocation|limit|ceiling|value|cost))?(?:\s+(?:of|for)\s+(?:the|this)\s+{_OBJECT})?"
+    r"|\bbudget(?:ed)?(?:\s+(?:amount|allocation|limit|ceiling|value|cost|available|allocated))?"
+    rf"(?:\s+(?:of|for)\s+(?:the|this)\s+(?:{_OBJECT}|service|appointment))?"
     rf"|\bvalue\s+of\s+(?:the|this)\s+{_OBJECT}"
     rf"|\b{_OBJECT}\s+(?:is\s+)?(?:valued|estimated|budgeted)|\b(?:valued|estimated)\s+at"
+    rf"|\b(?:contract|project|appointment)(?=\s+(?:(?:is|shall|will|must|may)\s+(?:be\s+)?)?(?:capped|limited|not\s+exceed)\b)"
     rf"|\bto\s+the\s+(?:total\s+)?value\s+of){_LIMIT}{_FILLER}{_AMOUNT}(?:{_FILLER}(?:and|-|–|to)\s*{_AMOUNT})?",
     re.IGNORECASE,
 )
 _RANGE = re.compile(
-    rf"\b(?:value|budget|cost|estimate)\b[^.;\n]{{0,40}}?\b(?:between|from|ranging\s+from)\s+{_AMOUNT}"
+    rf"\b(?:value|budget|cost|estimated?)\b[^.;\n]{{0,40}}?\b(?:between|from|ranging\s+from)\s+{_AMOUNT}"
     rf"\s*(?:and|to|-|–)\s*{_AMOUNT}",
+    re.IGNORECASE,
+)
+_BEFORE_BUDGET = re.compile(  # "a R15 million budget has been allocated"
+    rf"\b{_AMOUNT}\s+(?:project\s+|contract\s+|total\s+|approved\s+)?budget\b"
+    r"(?=[^.;\n]{0,40}\b(?:project|contract|tender|bid|appointment|allocated|available)\b)",
     re.IGNORECASE,
 )
 _CAP = re.compile(  # "for a period of 12 months or R1M, whichever comes first"
@@ -51,12 +60,13 @@ _NOT_THE_CONTRACT = re.compile(
     r"|m2|task|order|transaction|claim|student|page|house|site|ward|school)|each\b|account|branch|bank\b"
     r"|preference|80\s*/\s*20|90\s*/\s*10|threshold|turn\s?over|liability|insur|indemnity|guarantee|surety"
     r"|cidb|grade|grading|previous|completed|similar|experience|track\s+record|reference\s+letter|penalt|wage|salar|hourly"
-    r"|\brates?\b|revenue|net\s+asset|capital|minimum\s+value|at\s+least|not\s+less\s+than|greater\s+than|exceeds?\s+R"
+    r"|\brates?\b|revenue|net\s+asset|capital|minimum\s+value|at\s+least|not\s+less\s+than|greater\s+than|(?<!not\s)exceeds?\s+R"
     r"|local\s+content|local\s+production|equal\s+to\s+or|bids?\s+above|all\s+procurement|all\s+bids|all\s+tenders"
-    r"|quotations?\s+(?:above|below|up)|cheque|\bcash\b|\beft\b|payable|stipend|loan|grant|sub-?contract|points?\s+system"
+    r"|quotations?\s+(?:above|below|up|to)\b|cheque|\bcash\b|\beft\b|payable|stipend|loan|grant|sub-?contract|points?\s+system"
     r"|applicable\s+(?:to|for)|tenders?\s+with|bids?\s+with|fine\b|audited|financial\s+statement|retention|bursar",
     re.IGNORECASE,
 )
+_CEILING = re.compile(r"\b(?:maximum|ceiling)\b", re.IGNORECASE)
 _BEFORE, _AFTER = 90, 40
 _SENTENCE_END = re.compile(r"[.;\n](?=\s|$)")
 _LEAST, _MOST = Decimal(5_000), Decimal(200_000_000_000)
@@ -86,7 +96,7 @@ def stated_value(text: str | None) -> StatedValue | None:
         return None
     found = {
         value
-        for pattern in (_RANGE, _STATED, _CAP)
+        for pattern in (_RANGE, _STATED, _BEFORE_BUDGET, _CAP)
         for match in pattern.finditer(text)
         if (value := _read(match, text, capped=pattern is _CAP)) is not None
     }
@@ -113,7 +123,9 @@ def _read(match: re.Match[str], text: str, *, capped: bool) -> StatedValue | Non
         return None
     if len(amounts) == 2:
         return StatedValue(amounts[0], amounts[1]) if amounts[0] <= amounts[1] else None
-    is_limit = capped or (named is not None and bool((match["limit"] or "").strip()))
+    is_limit = capped or (
+        named is not None and bool((match["limit"] or "").strip() or _CEILING.search(before[-12:] + match[0]))
+    )
     return StatedValue(None if is_limit else amounts[0], amounts[0])
 
 
