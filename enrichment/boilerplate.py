@@ -13,22 +13,23 @@ _LOOSE_START = re.compile(r"(?:and|or|of|&)\b", re.IGNORECASE)
 _KIND = "(?:bid|tender|rfq|rfp|rfb|rft|rfi|eoi|contract|quotation|ref(?:erence)?|proposal|project|notice|scm|quote)"
 _LABEL = re.compile(rf"[\W_]*(?:{_KIND}\s*)?(?:(?:no|number|nr)\b\.?)?\s*[:#]?\s*", re.IGNORECASE)
 _LABELLED_NUMBER = re.compile(
-    rf"(?:re:\s*)?{_KIND}(?:\s+{_KIND})?\s*(?:no|nr|num|number|ref|\#)?\s*[.:\#]?\s*"
+    rf"(?:re:\s*)?(?:{_KIND}(?:\s+{_KIND})?(?:\s+sanral)?|sanral)\s*(?:no|nr|num|number|ref|\#)?\s*[.:\#]?\s*"
     r"(?=[\w/()\[\].&-]*\d)[\w/()\[\].&-]+(?:\s*[/-]\s*[\w()]*\d[\w/()-]*)*\s*(?:[:;,.–—-]+\s*|\s+(?=[A-Z(]))",
     re.IGNORECASE,
 )
 _LEADING_CODE = re.compile(
     r"(?=[\w/().-]*\d)(?=[\w/().-]*[A-Z/])[A-Z0-9][\w/().&-]{3,}(?:\s*[/-]\s*\d[\w/-]*)*\s*[:;–—-]+\s+"
 )
+_SLASHED_CODE = re.compile(r"[A-Z]{2,6}[\s-]?\d{1,4}(?:[/-]\d{2,4}){1,3}\s+(?=[A-Z])")
 _DOCUMENTS = (
     r"(?:bids?|tenders?|quot(?:e|ations?|es)|proposals?|offers?|expressions?\s+of\s+interests?|information)"
 )
 _QUALITIES = (
     r"(?:(?:suitabl[ey]|qualified|experienced|accredited|professional|competent|reputable|capable|registered|and|or|"
-    r"independent|external|potential|specialised|approved|certified|preferred|prospective|service|,|&|/)\s*)*"
+    r"independent|external|potential|specialised|approved|certified|preferred|prospective|service|term|,|&|/)\s*)*"
 )
 _WHO = (
-    r"(?:service\s+provider|contractor|bidder|consultant|supplier|company|firm|vendor|organi[sz]ation|entity)"
+    r"(?:(?:service|training)\s+provider|contractor|bidder|consultant|supplier|company|firm|vendor|organi[sz]ation|entity)"
     r"(?:\s*\(?s\)?)?(?:\s*/\s*\w+(?:\(?s\)?)?)?"
 )
 _VERB = (
@@ -37,23 +38,33 @@ _VERB = (
 )
 _INVITED_FOR = (  # "Bids are hereby invited from experienced contractors for the …"
     rf"[^.:]{{0,110}}?\b(?:are|is)\s+(?:hereby\s+)?(?:invited|requested|called)\s+(?:from\s+[^:,.]{{3,120}}?\s+)?"
-    rf"(?:to\s+(?:quote|tender|bid|submit(?:\s+\w+)?\s+{_DOCUMENTS}|submit\s+\w+)\s+)?for\s+(?:the\s+)?"
+    rf"(?:to\s+(?:quote|tender|bid|submit(?:\s+\w+)?\s+{_DOCUMENTS}|submit\s+\w+)\s+)?"
+    r"(?:for\s+(?:the\s+)?|to\s+(?=(?:supply|provide|render|undertake)\b))"
+)
+_BODY_INVITES = (  # "The Agency hereby requests proposals for the …"
+    rf"[^.:]{{0,110}}?\bhereby\s+(?:requests?|invites?|calls?\s+for)\s+(?:from\s+)?{_QUALITIES}(?:{_WHO}\s+to\s+submit\s+)?"
+    rf"{_DOCUMENTS}\s+(?:from\s+[^:,.]{{3,120}}?\s+)?(?:for|on)\s+(?:the\s+)?"
+)
+_BODY_APPOINTS = (  # "The Fund wishes to appoint a suitable service provider to …"
+    rf"[^.:]{{0,110}}?\b(?:wish(?:es)?|seeks?|intends?|requires?|would\s+like|invitation|is\s+looking)\s+to\s+appoint\s+"
+    rf"(?:an?\s+|the\s+)?{_QUALITIES}(?:panel\s+of\s+)?{_QUALITIES}{_WHO}\s+(?:to\s+(?:{_VERB})?|(?:for|of)\s+)(?:the\s+)?"
 )
 _REQUEST_FOR = (  # "Invitation to tender for …", "Request for proposals (RFP): …", "Call for quotation – …"
-    rf"(?:an?\s+)?(?:open\s+)?(?:invitation|request|call)\s+(?:to|for)\s+(?:the\s+)?(?:an?\s+)?"
-    rf"(?:(?:open|formal|price|public|written|competitive)\s+)?(?:{_DOCUMENTS}|bidders|submit\s+\w+)\s*(?:[(\[]\s*\w{{2,4}}\s*[)\]])?\s*(?:no\.?\s*\S*\d\S*)?\s*"
+    rf"(?:an?\s+)?(?:open\s+)?(?:tender\s+notice\s+and\s+)?(?:invitation|request|call)\s+(?:to|for)\s+"
+    rf"(?:request\s+for\s+)?(?:the\s+)?(?:an?\s+)?"
+    rf"(?:(?:open|formal|price|public|written|competitive)\s+)?(?:{_DOCUMENTS}|bidders|submit\s+\w+)\s*(?:[(\[][^)\]]{{2,45}}[)\]])?\s*(?:no\.?\s*\S*\d\S*)?\s*"
     r"(?:[:;–—-]+\s*|\b(?:for|to|on|from|in\s+respect\s+of)\b\s+(?:the\s+)?|(?<=[)\]])\s*(?=\w))"
 )
 _DESCRIPTION = (
-    r"(?:bid|tender|project|contract|quotation|rfq|rfp|rfb|rft)?\s*(?:description|title|name|scope)\s*"
+    r"(?:bid|tender|project|contract|quotation|service|rfq|rfp|rfb|rft)?\s*(?:description|title|name|scope)\s*"
     r"(?:of\s+(?:the\s+)?(?:bid|tender|services?|works?|project))?\s*[:;–—-]+\s*"
 )
 _AGAIN = (  # "Re-advertisement: …"
     r"(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)"
-    r"(?:\s*[:;–—-]+\s*|\s+(?=(?:the|provision|supply|appointment|request|procurement)\b))"
+    r"(?:\s*[:;–—-]+\s*|\s+of\s+(?:the\s+)?|\s+(?=(?:the|provision|supply|appointment|request|procurement|tender|bid)\b))"
 )
 _APPOINTMENT = (  # "Appointment of a suitably qualified service provider to provide …", "… of a panel of …"
-    rf"(?:the\s+)?(?:appointment|appoint|procurement|engagement|sourcing)\s+(?:of\s+)?"
+    rf"(?:the\s+|he\s+)?(?:appointment|appoint|procurement|engagement|sourcing|acquisition|request\s+for)\s+(?:of\s+)?"
     rf"(?:an?\s+|the\s+|one\s+|\w+\s+\(\d+\)\s+)?{_QUALITIES}(?:panel\s+of\s+)?{_QUALITIES}{_WHO}"
     rf"\s+(?:to\s+(?:{_VERB})?|(?:for|of)\s+)(?:the\s+)?"
     r"(?:(?:provision|rendering)\s+of\s+(?:the\s+)?)?"
@@ -62,7 +73,10 @@ _OPENINGS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         _INVITED_FOR,
+        _BODY_INVITES,
+        _BODY_APPOINTS,
         _REQUEST_FOR,
+        r"advert(?:isement)?\s*[:;–—-]+\s*",
         r"(?:tender|bid|quotation)\s+invitation\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:quotations?|proposals?|bids?|tenders?|contract)\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:RFQ|RFP|RFB|RFT|RFI|EOI)\s*(?:[:;–—-]+\s*|\bfor\b\s+(?:the\s+)?)",
@@ -71,14 +85,16 @@ _OPENINGS = tuple(
         _AGAIN,
         _DESCRIPTION,
         _APPOINTMENT,
-        r"(?:the\s+)?(?:appointment|establishment)\s+of\s+(?:an?\s+|the\s+)?(?=panel\b)",
+        r"(?:the\s+)?establishment\s+of\s+(?:an?\s+|the\s+)?(?=panel\b)",
+        r"(?:the\s+)?appointment\s+of\s+(?:an?\s+|the\s+)?",
         r"(?:the\s+)?provision\s+(?:of|for)\s+(?:the\s+)?(?=(?:supply|provision|rendering)\b)",
         r"for\s*(?:the)?\s*(?::\s*|\s(?=\w))",
         r"(?:the|an?)\s+(?=\w)",
     )
 )
+_OF_BODIES = 3  # the first of them, which begin with any text
 _OPENING_WORD = re.compile(
-    r"(?:\d\.|the|an?|open|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|title|name|scope"
+    r"(?:\d\.|the|he\s|an?|open|acquisition|advert|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|serv|title|name|scope"
     r"|project|appoint|procure|engage|sourcing|establish|provision|for)",
     re.IGNORECASE,
 )
@@ -151,9 +167,9 @@ def subject_of(text: str, number: str | None) -> str:
 def _worth_trying(text: str) -> tuple[re.Pattern[str], ...]:
     """Most texts open with their subject: a look at the first word spares them the patterns."""
     lowered = text.lower()
-    if "invited" in lowered or "requested" in lowered or "called" in lowered:
+    if any(word in lowered for word in ("invited", "requested", "called", "hereby", "to appoint")):
         return _OPENINGS
-    return _OPENINGS[1:] if _OPENING_WORD.match(text) else ()
+    return _OPENINGS[_OF_BODIES:] if _OPENING_WORD.match(text) else ()
 
 
 def _kept(shorter: str, text: str) -> str:
@@ -167,7 +183,7 @@ def _without_number(text: str, number: str | None) -> str:
         end = _after(text, number, label.end() if label else 0) or _after(text, number, 0)
         if end:
             text = _kept(text[end:], text)
-    for pattern in (_LABELLED_NUMBER, _LEADING_CODE):
+    for pattern in (_LABELLED_NUMBER, _LEADING_CODE, _SLASHED_CODE):
         match = pattern.match(text)
         if match:
             text = _kept(text[match.end() :], text)

@@ -5,8 +5,10 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from enrichment.data import read_data, word_list
+from enrichment.english import is_derived, is_listed, is_name
 from enrichment.gazetteer import gazetteer
 from enrichment.organ import organ_names
+from enrichment.units import measure
 
 _SHOUTED_SHARE = 0.6
 _WORD = re.compile(r"[^\s/()\[\]–—,:;\"“”+=]+")
@@ -17,13 +19,18 @@ _VOWEL = re.compile(r"[aeiouy]")
 _ROMAN = re.compile(r"(?:i{2,3}|iv|vi{0,3}|ix|xi{1,3})", re.IGNORECASE)
 _JOINTS = re.compile(r"([-&.])")
 _LONGEST_ACRONYM = 6
+_LONGEST_SURE_ACRONYM = 3
+_SPEAKABLE = re.compile(
+    r"[bcdfghjklmnpqrstvwxz]{0,2}(?:[aeiouy]{1,2}[bcdfghjklmnpqrstvwxz]{1,2})*[aeiouy]{0,2}"
+)
+_SHOUTED_WORD = re.compile(r"(?<![\w.&/-])[A-Z]{6,}(?![\w&/-])")
 _ODD_START = re.compile(
     r"(?!bl|br|ch|cl|cr|dr|dw|fl|fr|gh|gl|gn|gr|kn|kl|kr|ph|pl|pr|ps|rh|sc|sh|sk|sl|sm|sn|sp|sq|st|sw|th|tr|tw|wh|wr)"
     r"[bcdfghjklmnpqrstvwxz]{2}"
 )
 _AFRIKAANS_NAME = re.compile(
     r"[a-z]{3,}(?:fontein|burg|spruit|bosch|kraal|dorp|drift|hoek|vlei|berg|poort|kloof|krans|stad|ville|rivier|baai"
-    r"|bult|pan|laagte|nek|draai|plaas|heuwel|kop)"
+    r"|bult|pan|laagte|nek|draai|plaas|heuwel|kop|dal)"
 )
 _NGUNI_OR_SOTHO_NAME = re.compile(
     r"(?:um[^bp][a-z]|mm|mb|mp[^e]|mk|mt|mz|mh|mv|ms|nk|ng|nd|nt|nz|nq|nx|nh|ny|nc|hl|dl|tl|tsh|ts|kg|kh|gq|gc|xh|xo"
@@ -70,11 +77,19 @@ def calm(text: str) -> str:
     """The text in sentence case, its first letter left small: acronyms, codes and names keep or get their
     capitals.
 
-    Of a text that is not shouted as a whole, only runs of three and more words in capitals are calmed.
+    Of a text that is not shouted as a whole, only runs of three and more words in capitals are calmed, and
+    single long words of the language.
     """
     if is_shouted(text):
         return _calmed(text)
-    return _SHOUTED_RUN.sub(_calmed_run, text) if _LONG_CAPITALS.search(text) else text
+    if not _LONG_CAPITALS.search(text):
+        return text
+    return _SHOUTED_WORD.sub(_calmed_word, _SHOUTED_RUN.sub(_calmed_run, text))
+
+
+def _calmed_word(match: re.Match[str]) -> str:
+    lowered = match[0].lower()
+    return lowered if is_listed(lowered) and _known(lowered) is None else match[0]
 
 
 def _calmed_run(match: re.Match[str]) -> str:
@@ -83,7 +98,7 @@ def _calmed_run(match: re.Match[str]) -> str:
 
 def _calmed(text: str) -> str:
     lexicon = _lexicon()
-    calmed = _WORD.sub(_word_found, text)
+    calmed = _WORD.sub(_afrikaans_word_found if _is_afrikaans(text) else _word_found, text)
     if len(text) > 1 and text[-2] == " ":
         calmed = calmed[:-1] + text[-1]  # the A of "Phase A" is no article
     lowered = calmed.lower()
@@ -108,8 +123,18 @@ def _landmark(match: re.Match[str]) -> str:
     return match[1].title().replace("Tvet", "TVET").replace("'S", "'s") if named else match[1]
 
 
+def _is_afrikaans(text: str) -> bool:
+    return len(word_list("afrikaans").intersection(text.lower().split())) > 1
+
+
 def _word_found(match: re.Match[str]) -> str:
     return _word(match[0])
+
+
+def _afrikaans_word_found(match: re.Match[str]) -> str:
+    """What no list has is a word of that language."""
+    known = _known(match[0].strip(_EDGES).lower())
+    return _word(match[0]) if known or not match[0].isalpha() else match[0].lower()
 
 
 @lru_cache(maxsize=32768)
@@ -124,24 +149,43 @@ def _core(core: str) -> str:
     if known is not None:
         return known
     if any(map(str.isdigit, core)):
-        return "-".join(_core(part) if part.isalpha() and len(part) > 4 else part for part in core.split("-"))
+        return measure(core) or "-".join(map(_part, core.split("-")))
+    if len(core) == 1:
+        return core
+    if lowered.endswith(("'s", "’s")):
+        return f"{_core(core[:-2])}{core[-2]}s"
     if _ROMAN.fullmatch(core):
         return core
     if _JOINTS.search(core):
         return "".join(part if part in "-&." else _core(part) for part in _JOINTS.split(core) if part)
-    if lowered in word_list("ordinary"):
-        return lowered
     return _by_its_look(core, lowered)
 
 
+def _part(part: str) -> str:
+    """A part of "3-PHASE"; "M401DN" and "GD" are parts of a model's name."""
+    if not part.isalpha() or len(part) < 5:
+        return part
+    return part.lower() if is_listed(part.lower()) else _core(part)
+
+
 def _by_its_look(core: str, lowered: str) -> str:
-    """A word that no list has: an acronym, a name, or a word of the language."""
+    """A word that the lexicon lacks: a word of the language, a name, or an acronym."""
+    if is_listed(lowered) or not core.isascii():
+        return lowered
+    if is_name(lowered):
+        return lowered.capitalize()
     short = core.isupper() and 1 < len(core) <= _LONGEST_ACRONYM
     if short and not _VOWEL.search(lowered):
         return core
     if len(lowered) > 4 and (_NGUNI_OR_SOTHO_NAME.match(lowered) or _AFRIKAANS_NAME.fullmatch(lowered)):
         return lowered.capitalize()
-    return core if short and _ODD_START.match(lowered) else lowered
+    if is_derived(lowered):
+        return lowered
+    if short and (
+        len(core) <= _LONGEST_SURE_ACRONYM or not _SPEAKABLE.fullmatch(lowered) or _ODD_START.match(lowered)
+    ):
+        return core
+    return lowered.capitalize() if core.isalpha() else lowered
 
 
 def _known(lowered: str) -> str | None:
