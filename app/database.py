@@ -60,6 +60,10 @@ def prepare(url: str) -> None:
 
     try:
         migrate.upgrade(url)
+    except migrate.NewerDatabaseError as problem:
+        raise DatabaseUnavailableError(
+            f"The database cannot be used: {problem}. Install that release, or a newer one."
+        ) from problem
     except sa.exc.OperationalError as problem:
         raise unavailable(url, problem) from problem
 

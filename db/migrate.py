@@ -22,13 +22,19 @@ STATEMENT_TIMEOUT = "5s"
 LOCK_TIMEOUT = "4s"
 
 
+class NewerDatabaseError(RuntimeError):
+    """The database's schema is that of a release after this one. Nothing is taken back by itself."""
+
+
 @dataclass(frozen=True)
 class MigrationStatus:
-    """Where the database is and where this release's code expects it to be."""
+    """Where the database is and where this release's code expects it to be. `known`: this release has that revision;
+    else a newer one wrote the database."""
 
     current: str | None
     head: str
     pending: bool
+    known: bool = True
 
 
 def configuration() -> Config:
@@ -80,9 +86,18 @@ def _exclusive(connection: sa.Connection) -> Iterator[None]:
 
 
 def upgrade(url: str, revision: str = "head") -> MigrationStatus:
-    """Run what is pending, each migration in its own transaction. Safe to run from many processes at once."""
+    """Run what is pending, each migration in its own transaction. Safe to run from many processes at once.
+
+    Raises NewerDatabaseError, and then has changed nothing.
+    """
     config = configuration()
     with _connection(url) as connection, _exclusive(connection):
+        found = _status(connection, config)
+        connection.rollback()
+        if not found.known:
+            raise NewerDatabaseError(
+                f"the database is at revision {found.current}, which this release does not know: a newer one wrote it"
+            )
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
         return _status(connection, config)
@@ -105,7 +120,9 @@ def status(url: str) -> MigrationStatus:
 
 def _status(connection: sa.Connection, config: Config) -> MigrationStatus:
     current = MigrationContext.configure(connection).get_current_revision()
-    head = ScriptDirectory.from_config(config).get_current_head()
+    scripts = ScriptDirectory.from_config(config)
+    head = scripts.get_current_head()
     if head is None:
         raise RuntimeError("the package `migrations` holds no migration; reinstall protenders")
-    return MigrationStatus(current=current, head=head, pending=current != head)
+    known = current is None or current in {script.revision for script in scripts.walk_revisions()}
+    return MigrationStatus(current=current, head=head, pending=current != head, known=known)
