@@ -14,8 +14,10 @@ CONTENT_SECURITY_POLICY = (
 )
 MAX_BODY = 256 * 1024
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-# What the durable engine and the SDK exchange has limits of its own, checked there.
-_OWN_LIMITS = ("/api/inngest", "/e/", "/fn/", "/invoke/", "/v0/", "/v1/", "/v2/")
+# An invocation carries its run's state (32 MiB at most, as on Inngest) and the event that it began with.
+MAX_INVOCATION = 40 * 1024 * 1024
+# The embedded engine reads these itself, within limits of its own, and only from callers that have a key.
+_ENGINE = ("/e/", "/fn/", "/invoke/", "/v0/", "/v1/", "/v2/")
 
 
 class SecurityHeaders:
@@ -91,12 +93,13 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http" or scope["path"].startswith(_OWN_LIMITS):
+        if scope["type"] != "http" or scope["path"].startswith(_ENGINE):
             await self._app(scope, receive, send)
             return
+        limit = MAX_INVOCATION if scope["path"].startswith("/api/inngest") else self._limit
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._limit:
-            await _refuse(send, 413, _too_large(self._limit))
+        if declared.isdigit() and int(declared) > limit:
+            await _refuse(send, 413, _too_large(limit))
             return
         received = 0
         refused = False
@@ -105,18 +108,18 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._limit:
+            if received > limit:
                 # The rest is not read; whatever the app makes of the early end, 413 is what is answered.
                 return {"type": "http.disconnect"}
             return message
 
         async def guarded(message: Message) -> None:
             nonlocal refused
-            if received <= self._limit:
+            if received <= limit:
                 await send(message)
             elif not refused:
                 refused = True
-                await _refuse(send, 413, _too_large(self._limit))
+                await _refuse(send, 413, _too_large(limit))
 
         await self._app(scope, counted, guarded)
 

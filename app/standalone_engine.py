@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from app import database
+from app import database, headers
 from app.inngest_link import engine_config
 from app.loopback import http_server, listen, port_of
 from app.settings import Settings
@@ -35,6 +35,8 @@ async def engine_app(settings: Settings) -> AsyncIterator[FastAPI]:
         stack.push_async_callback(engine.stop, STOP_GRACE_SECONDS)
         app = FastAPI(title="ProTenders engine", docs_url=None, redoc_url=None, openapi_url=None)
         app.include_router(engine.router)
+        app.add_middleware(headers.OwnSite)
+        app.add_middleware(headers.SecurityHeaders, https=False)
 
         async def health(_: Request) -> JSONResponse:
             return JSONResponse({"status": 200, "message": "OK"})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from engine.backoff import BASE
 from engine.database import OnWrite
+
+OnAccept = Callable[[list[tuple[str, str]]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +18,9 @@ class EngineConfig:
 
     `retry_base` is the first retry's delay; it scales the whole backoff table. `lease_seconds`: how long a
     process that has stopped answering keeps its runs. `max_runs` are driven at once, `max_calls` requests are
-    under way at once. `on_write(point, phase)` is called before and after every durable write.
+    under way at once. `on_write(point, phase)` is called before and after every durable write, `on_accept` with the
+    ids (the senders' where they gave any) and names of events that were taken in.
+    `app_hosts`: where apps may be that register themselves, beside this machine (see `engine.reach`).
     `rare_gc`: the process looks for cyclic garbage less often, which saves a seventh of its time; nearly
     everything that a step allocates goes by its reference count.
     """
@@ -36,6 +41,8 @@ class EngineConfig:
     retention_every: float = 600.0
     version: str = "0.1.0"
     on_write: OnWrite | None = None
+    on_accept: OnAccept | None = None
+    app_hosts: tuple[str, ...] = ()
     rare_gc: bool = True
 
     @property

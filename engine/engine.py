@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -147,10 +147,16 @@ class Engine:
     # -- functions --------------------------------------------------------------------------------------
 
     async def register(
-        self, appname: str, url: str, functions: list[Any], **details: str
+        self,
+        appname: str,
+        url: str,
+        functions: list[Any],
+        *,
+        hosts: Collection[str] | None = None,
+        **details: str,
     ) -> RegistrationResult:
         """Store an app's functions as `/fn/register` does; raises `RefusedError` and then changes nothing."""
-        result = await register(self, appname, url, functions, **details)
+        result = await register(self, appname, url, functions, hosts=hosts, **details)
         await self.registry_changed()
         return result
 

@@ -91,4 +91,6 @@ async def take(engine: Engine, raw: list[Any], *, seed: str | None = None) -> li
         created = (await engine.writer.write(accept)).created
     finally:
         launch_created(engine, accept, created)
+    if engine.config.on_accept is not None:
+        engine.config.on_accept([(event.sender_id or event.id, event.name) for event, _ in read])
     return event_ids

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from engine import ids
+from engine import ids, reach
 from engine.functions import Function, RefusedError, parse
 from engine.sql import registering
 
@@ -48,12 +49,23 @@ def read_functions(appname: str, raw: list[Any]) -> list[Function]:
 
 
 async def register(
-    engine: Engine, appname: str, url: str, raw: list[Any], *, sdk: str = "", framework: str = ""
+    engine: Engine,
+    appname: str,
+    url: str,
+    raw: list[Any],
+    *,
+    sdk: str = "",
+    framework: str = "",
+    hosts: Collection[str] | None = None,
 ) -> RegistrationResult:
-    """Store the app; raises `RefusedError`."""
+    """Store the app; raises `RefusedError`, also when `hosts` are given and an address is at none of them."""
     if not appname or "\x00" in appname or len(appname) > 256:
         raise RefusedError("appname must be a text of at most 256 characters")
     functions = read_functions(appname, raw)
+    for address in () if hosts is None else {url, *(function.url for function in functions)}:
+        fault = reach.refusal(address, hosts or ())
+        if fault is not None:
+            raise RefusedError(fault)
     now = engine.clock()
     checksum = hashlib.sha256(orjson.dumps([url, raw], option=orjson.OPT_SORT_KEYS)).hexdigest()
     app = {

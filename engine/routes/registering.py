@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from engine import ids, signing
+from engine import ids, reach, signing
 from engine.functions import RefusedError
 from engine.routes.edge import ApiError, Edge, Route, answer, json_object
 from engine.sql import reading, registering
@@ -38,6 +37,7 @@ async def _registered(edge: Edge, payload: dict[str, Any], **overrides: str) -> 
         functions,
         sdk=str(payload.get("sdk") or "")[:200],
         framework=str(payload.get("framework") or "")[:200],
+        hosts=edge.engine.config.app_hosts,
     )
     return {
         "ok": True, "modified": result.modified, "sync_id": result.sync_id, "app_id": result.app_id,
@@ -47,10 +47,10 @@ async def _registered(edge: Edge, payload: dict[str, Any], **overrides: str) -> 
 
 async def sync(edge: Edge, url: str) -> dict[str, Any]:
     """Ask the app at a URL to register: in band where the SDK can, else by its own call to `/fn/register`."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise RefusedError(f"url {url!r} cannot be called; expected http://host:port/api/inngest")
     engine = edge.engine
+    fault = reach.refusal(url, engine.config.app_hosts)
+    if fault is not None:
+        raise RefusedError(fault)
     body = orjson.dumps({"url": url})
     headers = {
         "content-type": "application/json",
