@@ -145,6 +145,12 @@ class SmtpMailer:
         finally:
             connection.close()
 
+    def knock(self) -> None:
+        """Connect, log in and leave; raises MailUnavailableError."""
+        connection = self._connect()
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            connection.quit()
+
     def _connect(self) -> smtplib.SMTP:
         try:
             context = ssl.create_default_context()

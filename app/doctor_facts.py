@@ -1,0 +1,117 @@
+"""What the doctor asks the database: small statements that change nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.freshness import Host
+from db import console, measures
+from functions.client import APP_ID
+
+
+def _row(connection: sa.Connection, query: str, **given: object) -> tuple[Any, ...]:
+    return tuple(connection.execute(sa.text(query), given).one())
+
+
+def connections(connection: sa.Connection) -> tuple[int, int]:
+    """Connections of the server in use, and how many it allows."""
+    found = measures.connections(connection)
+    return found.used, found.allowed
+
+
+def runs(connection: sa.Connection) -> tuple[int, int, timedelta | None]:
+    """Live engines, runs of dead ones, and the age of the oldest run that is ready."""
+    live, orphans, waiting = _row(connection, _ENGINE)
+    return live, orphans, waiting
+
+
+def functions(connection: sa.Connection) -> tuple[int, list[str]]:
+    """How many of our functions are registered, and which of them are paused."""
+    count, paused = _row(connection, _FUNCTIONS, app=APP_ID)
+    return count, paused
+
+
+def unheard_events(connection: sa.Connection) -> dict[str, int]:
+    """Names of events of the last day that no function listens to, and how often each came."""
+    rows = connection.execute(sa.text(_UNHEARD)).all()
+    return {row.name: row.events for row in rows}
+
+
+def unlogged_runs(connection: sa.Connection) -> int:
+    """Runs of the last day that began a first step and have no job, of the functions that keep one."""
+    return int(_row(connection, _UNLOGGED)[0])
+
+
+def most_silent_job(connection: sa.Connection, now: datetime) -> tuple[str, str | None, timedelta] | None:
+    """The active job that gave the last sign of life longest ago, with the step that it is at."""
+    row = connection.execute(sa.text(_SILENT)).first()
+    return None if row is None else (row.id, row.step, now - row.heartbeat_at)
+
+
+def upstream(connection: sa.Connection) -> tuple[list[Host], str | None]:
+    """The two hosts, and why the newest look at the portal was not believed."""
+    hosts = [
+        Host(row.host, row.state, row.last_ok_at, row.last_error_at, row.last_error)
+        for row in console.hosts(connection)
+    ]
+    reason = connection.execute(sa.text(_DISBELIEVED)).scalar()
+    return hosts, reason
+
+
+def last_sync(connection: sa.Connection) -> datetime | None:
+    """The end of the last sync that succeeded."""
+    ended: datetime | None = _row(connection, _LAST_SYNC)[0]
+    return ended
+
+
+def executions(connection: sa.Connection, now: datetime) -> int:
+    """Since the first of the month, as Inngest would bill them."""
+    month = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return measures.executions_since(connection, month)
+
+
+_ENGINE = """
+WITH live AS (
+    SELECT id FROM engine.instances
+    WHERE seen_at + make_interval(secs => lease_seconds) >= clock_timestamp()
+)
+SELECT (SELECT count(*) FROM live),
+       (SELECT count(*) FROM engine.queue WHERE owner IS NOT NULL AND owner NOT IN (SELECT id FROM live)),
+       (SELECT clock_timestamp() - min(rank) FROM engine.queue WHERE state = 'r' AND rank < clock_timestamp())
+"""
+_FUNCTIONS = """
+SELECT count(*), coalesce(array_agg(slug ORDER BY slug) FILTER (WHERE paused_at IS NOT NULL), '{}')
+FROM engine.functions WHERE app = :app AND archived_at IS NULL
+"""
+_UNHEARD = """
+SELECT e.name, count(*) AS events FROM engine.events AS e
+WHERE e.received_at > clock_timestamp() - interval '1 day' AND e.name NOT LIKE 'inngest/%'
+AND NOT EXISTS (
+    SELECT FROM engine.functions AS f, jsonb_array_elements(f.config -> 'triggers') AS t
+    WHERE f.archived_at IS NULL AND t ->> 'event' = e.name
+)
+GROUP BY e.name ORDER BY events DESC, e.name LIMIT 5
+"""
+_UNLOGGED = """
+SELECT count(DISTINCT s.run_id) FROM engine.steps AS s
+WHERE s.name = 'create-job-log' AND s.status = 'Completed' AND s.ended_at > clock_timestamp() - interval '1 day'
+AND NOT EXISTS (SELECT FROM job_runs AS r WHERE r.run_id = s.run_id)
+"""
+_SILENT = """
+SELECT j.id, j.heartbeat_at,
+    (SELECT name FROM job_steps AS s WHERE s.job_id = j.id ORDER BY s.attempt_started_at DESC LIMIT 1) AS step
+FROM jobs AS j WHERE j.status IN ('RUNNING', 'RETRYING') ORDER BY j.heartbeat_at LIMIT 1
+"""
+_DISBELIEVED = """
+SELECT reason FROM portal_snapshots AS newest
+WHERE NOT accepted AND NOT EXISTS (
+    SELECT FROM portal_snapshots AS s WHERE s.bucket = newest.bucket AND s.fetched_at > newest.fetched_at
+)
+ORDER BY fetched_at DESC LIMIT 1
+"""
+_LAST_SYNC = (
+    "SELECT max(finished_at) FROM jobs WHERE type = 'DELTA_SYNC' AND status IN ('SUCCESS', 'PARTIAL')"
+)
