@@ -34,7 +34,8 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("failing", "status"), [("", 0), ("test", 1), ("lint", 1), ("types", 1), ("imports", 1), ("test lint", 1)]
+    ("failing", "status"),
+    [("", 0), ("test", 1), ("lint", 1), ("types", 1), ("imports", 1), ("docs-check", 1), ("test lint", 1)],
 )
 def test_every_check_runs_and_one_failure_is_enough(project: Path, failing: str, status: int) -> None:
     ended = subprocess.run(
@@ -47,5 +48,5 @@ def test_every_check_runs_and_one_failure_is_enough(project: Path, failing: str,
     )
     assert ended.returncode == status, ended
     made = [line.removeprefix("made ") for line in ended.stdout.splitlines() if line.startswith("made ")]
-    assert made == ["test", "lint", "types", "imports"]
+    assert made == ["test", "lint", "types", "imports", "docs-check"]
     assert ("FAILED" in ended.stderr) == bool(failing)

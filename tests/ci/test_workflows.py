@@ -212,6 +212,24 @@ def test_ci_runs_on_every_supported_python_what_anybody_can_run() -> None:
     checks = workflow["jobs"]["checks"]
     assert checks["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13", "3.14"]
     assert checks["steps"][-1]["run"] == ".ci/run"
-    for name in ("test", "lint", "types", "imports"):
+    for name in ("test", "lint", "types", "imports", "docs-check"):
         assert f"make {name}" in (ROOT / ".ci" / "run").read_text()
         assert re.search(rf"^{name}: .*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_weaknesses_are_looked_for_and_a_newcomer_s_path_is_walked() -> None:
+    jobs = _workflow("ci.yml")["jobs"]
+    assert [step for step in jobs["audit"]["steps"] if step.get("run") == "make audit"]
+    [walk] = [step["run"] for step in jobs["run"]["steps"] if "run" in step]
+    assert "/api/tenders" in walk, "the first tenders, not only an answer"
+    assert jobs["run"]["timeout-minutes"] <= 10
+
+
+@pytest.mark.parametrize("name", ["ci.yml", "restore-drill.yml", "scheduled-jobs.yml"])
+def test_a_workflow_has_few_rights_and_puts_no_expression_into_a_script(name: str) -> None:
+    workflow = _workflow(name)
+    assert workflow["permissions"] in ({}, {"contents": "read"})
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 45
+        for step in job["steps"]:
+            assert "${{" not in step.get("run", "")
