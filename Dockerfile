@@ -3,8 +3,10 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/protenders
-COPY requirements.lock ./
-RUN /opt/protenders/bin/pip install --require-hashes -r requirements.lock
+# requirements-extras.lock adds what traces and error reports need.
+ARG LOCK=requirements.lock
+COPY requirements.lock requirements-extras.lock ./
+RUN /opt/protenders/bin/pip install --require-hashes -r "$LOCK"
 COPY . .
 RUN /opt/protenders/bin/pip install --no-deps --no-build-isolation .
 

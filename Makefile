@@ -1,9 +1,17 @@
 # Everything here sets itself up: Python 3.11 or newer with pip is all that a machine needs.
-# PYTHON=/path/to/python3 chooses the interpreter; EMBEDDED=no leaves out the embedded PostgreSQL.
+# PYTHON=/path/to/python3 chooses the interpreter; EMBEDDED=no leaves out the embedded PostgreSQL; EXTRAS=yes adds what
+# traces (OpenTelemetry) and error reports (Sentry) need.
 
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+ifeq ($(EXTRAS),yes)
+LOCK := requirements-extras.lock
+INSTALLED := $(VENV)/.installed-extras
+else
+LOCK := requirements.lock
+INSTALLED := $(VENV)/.installed
+endif
 # The slowest first, so that no process is left alone with them at the end.
 TESTS ?= tests/acceptance tests/engine tests/functions tests
 
@@ -15,7 +23,7 @@ $(shell rm -f $(VENV)/.installed*)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-setup lint types imports docs-check chaos soak screenshots bench lock clean
+.PHONY: help run setup test test-setup lint types imports docs-check chaos soak screenshots bench audit licences lock clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -23,10 +31,10 @@ help: ## Say what there is
 run: setup ## Set up, start PostgreSQL, engine and app on port 8000, ask for a first sync
 	@exec $(BIN)/protenders serve --port $(PORT) --first-sync
 
-setup: $(VENV)/.installed ## Set up only
+setup: $(INSTALLED) ## Set up only
 
-$(VENV)/.installed: requirements.lock pyproject.toml
-	@EMBEDDED="$(EMBEDDED)" PYTHON="$(PYTHON)" sh scripts/setup.sh requirements.lock $@
+$(INSTALLED): $(LOCK) pyproject.toml
+	@EMBEDDED="$(EMBEDDED)" PYTHON="$(PYTHON)" sh scripts/setup.sh $(LOCK) $@
 
 test-setup: $(VENV)/.installed-dev
 
@@ -35,7 +43,7 @@ $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml
 	@touch $(VENV)/.installed
 
 test: test-setup ## Set up and run the tests
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not chaos and not soak and not screenshots" $(TESTS)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not chaos and not soak and not screenshots and not docs" $(TESTS)
 
 lint: test-setup ## Ruff's rules and format
 	@$(BIN)/ruff check .
@@ -47,7 +55,7 @@ types: test-setup ## mypy --strict
 imports: test-setup ## Which room may import which
 	@$(BIN)/lint-imports
 
-docs-check: test-setup ## Links, commands and settings that the documentation names
+docs-check: test-setup ## Every command, link and setting that the documentation names: tried
 	@exec $(BIN)/python -m pytest -q tests/docs
 
 chaos: test-setup ## The heavy fault schedules
@@ -65,12 +73,19 @@ bench: $(VENV)/.installed-bench ## The benchmarks, each against its yardsticks
 $(VENV)/.installed-bench: requirements-bench.lock pyproject.toml
 	@EMBEDDED="$(EMBEDDED)" PYTHON="$(PYTHON)" sh scripts/setup.sh requirements-bench.lock $@
 
+audit: test-setup ## Known weaknesses of the locked packages, where the database of them can be reached
+	@exec $(BIN)/python scripts/audit.py requirements-extras.lock requirements-dev.lock
+
+licences: test-setup ## Renew docs/licences.md from the installed packages
+	@exec $(BIN)/python scripts/licences.py
+
 UV_COMPILE = uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --group build
 
 lock: ## Renew the hash-pinned locks (needs uv); UPGRADE=--upgrade takes newer releases
 	@$(UV_COMPILE) $(UPGRADE) -o requirements.lock
-	@$(UV_COMPILE) $(UPGRADE) --group dev -c requirements.lock -o requirements-dev.lock
+	@$(UV_COMPILE) $(UPGRADE) --extra otel --extra sentry -c requirements.lock -o requirements-extras.lock
+	@$(UV_COMPILE) $(UPGRADE) --group dev -c requirements-extras.lock -o requirements-dev.lock
 	@$(UV_COMPILE) $(UPGRADE) --group dev --group bench -c requirements-dev.lock -o requirements-bench.lock
 
 clean: ## Remove what was set up; the data in .protenders/ stays

@@ -91,6 +91,8 @@ async def send(
         sent = await runtime.durable.send([{"name": name, "data": checked, "id": identifier}])
     else:
         sent = await runtime.client.send(event)
+        if runtime.tracing is not None:
+            runtime.tracing.accepted([(identifier, name)])
     await note(runtime, by, action, name, {"event": sent[0], "data": checked})
     return Sent(id=identifier, internal=sent[0])
 

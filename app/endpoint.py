@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Request
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
 from engine.transport import Receive, Scope, Send
+
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class DirectEndpoint:
@@ -14,9 +18,9 @@ class DirectEndpoint:
     FastAPI would match routes, resolve dependencies and keep exit stacks for it, a quarter of what a step costs.
     """
 
-    def __init__(self, served: FastAPI) -> None:
-        self._handlers = {
-            method: route.endpoint
+    def __init__(self, served: FastAPI, around: Callable[[Handler], Handler] | None = None) -> None:
+        self._handlers: dict[str, Handler] = {
+            method: around(route.endpoint) if around else route.endpoint
             for route in served.routes
             if isinstance(route, APIRoute)
             for method in route.methods or ()

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from fastapi import HTTPException, Request
 from app.settings import Settings
 from engine import EngineConfig
 from engine.backoff import BASE
+from engine.config import OnAccept
 from functions.client import make_client
 
 log = logging.getLogger("protenders.inngest")
@@ -64,7 +66,7 @@ def build_client(settings: Settings, own_url: str) -> inngest.Inngest:
     )
 
 
-def engine_config(settings: Settings) -> EngineConfig:
+def engine_config(settings: Settings, *, on_accept: OnAccept | None = None) -> EngineConfig:
     """The embedded engine's configuration. Development needs no keys and does not wait long between retries."""
     fallback = settings.inngest_signing_key_fallback
     key = event_key(settings)
@@ -73,8 +75,19 @@ def engine_config(settings: Settings) -> EngineConfig:
         signing_key_fallback=fallback.get_secret_value() if fallback else None,
         event_keys=(key,) if key else (),
         dev=not settings.production,
+        on_accept=on_accept,
+        app_hosts=tuple(
+            host.strip() for host in settings.engine_app_hosts.lower().split(",") if host.strip()
+        ),
         retry_base=settings.engine_retry_base or (BASE if settings.production else DEVELOPMENT_RETRY_SECONDS),
     )
+
+
+def request_checks(settings: Settings) -> list[Callable[[Request], None]]:
+    """What a request to the functions' endpoint has to pass before the SDK reads it."""
+    if signing_key(settings) is None:
+        return []
+    return [fresh_signature] if settings.inngest_dev else [signed, fresh_signature]
 
 
 def fresh_signature(request: Request) -> None:
@@ -86,6 +99,12 @@ def fresh_signature(request: Request) -> None:
     found = _SIGNATURE.fullmatch(given[0]) if len(given) == 1 else None
     if found is None or abs(time.time() - int(found[1])) > SIGNATURE_AGE_SECONDS:
         raise HTTPException(401, "The signature is too old, or cannot be read.")
+
+
+def signed(request: Request) -> None:
+    """Refuses an unsigned request that wants something done, before its body is read."""
+    if request.method != "GET" and "x-inngest-signature" not in request.headers:
+        raise HTTPException(401, "The request is not signed with the signing key.")
 
 
 async def cancel_run(client: inngest.Inngest, run_id: str) -> bool:

@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Literal
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
@@ -71,7 +72,8 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str, style: Literal["console", "json"], secrets: Iterable[str] = ()) -> None:
-    """Sends all logging to stderr in the given style. Calling it again replaces the earlier set-up."""
+    """Sends all logging to stderr in the given style, Python's warnings and what ends the process as well. Calling it
+    again replaces the earlier set-up."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else ConsoleFormatter())
     handler.addFilter(SecretFilter(secrets))
@@ -84,6 +86,17 @@ def configure(level: str, style: Literal["console", "json"], secrets: Iterable[s
         noisy = logging.getLogger(name)
         noisy.handlers.clear()
         noisy.propagate = True
+    logging.captureWarnings(True)
+    sys.excepthook = _fatal
+
+
+def _fatal(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+    """An error that nobody caught ends the process; its traceback is a record like any other, without a secret."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("protenders").critical(
+        "ended by an error that nobody caught", exc_info=(kind, problem, trace)
+    )
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -15,13 +16,23 @@ from app.source import Source
 from enrichment.client import PortalClient
 from functions.gate import PostgresGate
 from functions.mail import FolderMailer, Mailer, Post, SmtpMailer
-from functions.resources import Limits, Resources
+from functions.resources import Limits, Resources, unwatched
 from ocds.client import OcdsClient
+from ocds.gate import Gate
+
+if TYPE_CHECKING:
+    from app.tracing import Tracing
 
 
 @contextmanager
 def resources(
-    settings: Settings, source: Source, engine: sa.Engine, clock: Callable[[], datetime], *, base_url: str
+    settings: Settings,
+    source: Source,
+    engine: sa.Engine,
+    clock: Callable[[], datetime],
+    *,
+    base_url: str,
+    tracing: Tracing | None = None,
 ) -> Iterator[Resources]:
     """Clients of the chosen source, the pool, the limits, the way mails go; the clients are closed at the end.
 
@@ -30,8 +41,11 @@ def resources(
     # A stand-in in this process needs no politeness.
     delay = 0 if source.stand_in is not None else settings.rate_limit_delay_ms
     pause = 0.2 if source.kind == "live" else 0.0
-    ocds = OcdsClient(source.ocds_url, gate=PostgresGate(engine, pause=pause))
-    spaced = PostgresGate(engine, spacing=delay / 1000, pause=pause)
+    plain: Gate = PostgresGate(engine, pause=pause)
+    spaced: Gate = PostgresGate(engine, spacing=delay / 1000, pause=pause)
+    if tracing is not None:
+        plain, spaced = tracing.gate(plain), tracing.gate(spaced)
+    ocds = OcdsClient(source.ocds_url, gate=plain)
     portal = PortalClient(source.portal_url, delay_ms=delay, gate=spaced)
     try:
         yield Resources(
@@ -46,6 +60,7 @@ def resources(
                 max_release_fetch_per_run=settings.max_release_fetch_per_run,
             ),
             post=post(settings, settings.app_url or base_url),
+            watched=unwatched if tracing is None else tracing.step,
         )
     finally:
         ocds.close()

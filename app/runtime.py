@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fastapi
 import inngest
@@ -20,17 +20,10 @@ import psycopg
 import sqlalchemy as sa
 
 import functions
-from app import database, freshness_watch, source
+from app import database, extras, freshness_watch, source
 from app.auth.basic import Recent
 from app.endpoint import DirectEndpoint
-from app.inngest_link import (
-    build_client,
-    engine_config,
-    fresh_signature,
-    registration,
-    scheduler,
-    signing_key,
-)
+from app.inngest_link import build_client, engine_config, registration, request_checks, scheduler
 from app.keeping import Measured
 from app.live import Ticker
 from app.opendata.downloads import Downloads
@@ -39,6 +32,9 @@ from app.runfile import RunFile
 from app.settings import Settings, SourceChoice
 from db.engine import psycopg_dsn
 from engine import Engine, RefusedError
+
+if TYPE_CHECKING:
+    from app.tracing import Tracing
 
 log = logging.getLogger("protenders.server")
 
@@ -69,6 +65,7 @@ class Runtime:
     endpoint: fastapi.FastAPI
     durable: Engine | None
     started_at: datetime
+    tracing: Tracing | None = None
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     recent_logins: Recent = field(default_factory=Recent)
@@ -101,20 +98,28 @@ async def started(
         await asyncio.to_thread(database.prepare, url)
         pool = database.pooled_engine(settings, url)
         stack.callback(pool.dispose)
+        tracing = extras.tracing(settings)
+        if tracing is not None:
+            tracing.watch(pool)
+            stack.push_async_callback(asyncio.to_thread, tracing.close)
         holds_live_data = await asyncio.to_thread(_holds_live_data, pool)
         reach = await looking
         chosen = await asyncio.to_thread(
             source.choose, settings, asked_source, reach, holds_live_data=holds_live_data
         )
         stack.push_async_callback(asyncio.to_thread, chosen.close)
-        made = stack.enter_context(resources(settings, chosen, pool, clock, base_url=instance.url))
+        made = stack.enter_context(
+            resources(settings, chosen, pool, clock, base_url=instance.url, tracing=tracing)
+        )
         client = build_client(settings, instance.url)
         built = functions.build(client, made)
         built.append(freshness_watch.build(client, freshness_watch.Watch.of(settings, made)))
         if settings.engine_mode == "embedded":
             built.append(scheduler(client, settings.sync_cron))
-        checks = [fastapi.Depends(fresh_signature)] if signing_key(settings) else []
+        checks = [fastapi.Depends(check) for check in request_checks(settings)]
         endpoint = fastapi.FastAPI(openapi_url=None, dependencies=checks)
+        if tracing is not None:
+            endpoint.router.route_class = tracing.route_class
         inngest.fast_api.serve(
             endpoint, client, built, enable_unauthed_sync=not settings.production, serve_path="/api/inngest"
         )
@@ -131,10 +136,13 @@ async def started(
             endpoint=endpoint,
             durable=None,
             started_at=clock(),
+            tracing=tracing,
         )
         if settings.engine_mode == "embedded":
-            runtime.durable = Engine(psycopg_dsn(url), config=engine_config(settings), clock=clock)
-            runtime.durable.serve_in_process(instance.url, DirectEndpoint(endpoint))
+            config = engine_config(settings, on_accept=tracing.accepted if tracing else None)
+            runtime.durable = Engine(psycopg_dsn(url), config=config, clock=clock)
+            direct = DirectEndpoint(endpoint, tracing.noticing if tracing else None)
+            runtime.durable.serve_in_process(instance.url, direct)
             await runtime.durable.start()
             stack.push_async_callback(runtime.durable.stop, STOP_GRACE_SECONDS)
         registering = asyncio.create_task(_register(runtime), name="register")

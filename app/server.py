@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
-from app import errors, headers
+from app import errors, extras, headers
 from app.api import routers as api_routers
 from app.auth.protection import guard
 from app.opendata.models import Problem
@@ -40,6 +40,8 @@ def create_app(
     `instance.url` is the address under which this process reaches itself.
     """
     chosen = settings or load()
+    if settings is None:
+        extras.set_up_logging(chosen)
     this = instance or new_instance(chosen.app_url or DEFAULT_URL)
 
     @asynccontextmanager
@@ -53,7 +55,7 @@ def create_app(
     app = FastAPI(
         title="ProTenders",
         description="South Africa's public tenders, and the administration of their sync.",
-        version="0.1.0",
+        version=extras.VERSION,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -64,8 +66,8 @@ def create_app(
     app.add_middleware(headers.BodyLimit)
     app.add_middleware(headers.OwnSite)
     app.add_middleware(errors.CatchAll)
-    app.add_middleware(headers.SecurityHeaders, https=chosen.production)
     app.add_middleware(OpenAccess, buckets=_buckets(chosen))
+    app.add_middleware(headers.SecurityHeaders, https=chosen.production)
     errors.install(app)
     for router in (*api_routers(), *page_routers()):
         app.include_router(router)

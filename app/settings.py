@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from cronsim import CronSim, CronSimError
 from email_validator import EmailNotValidError, validate_email
@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     inngest_base_url: str | None = None
     sync_cron: str = "7,37 * * * *"
     engine_retry_base: float | None = Field(default=None, gt=0, le=3600)
+    engine_app_hosts: str = ""
 
     secret_key: SecretStr | None = None
     admin_username: str = Field(default="admin", min_length=1, max_length=100)
@@ -100,6 +101,11 @@ class Settings(BaseSettings):
     alert_email: str | None = None
     alert_webhook_url: SecretStr | None = None
 
+    otel_exporter_otlp_endpoint: str | None = None
+    otel_exporter_otlp_headers: SecretStr | None = None
+    otel_service_name: str = "protenders"
+    sentry_dsn: SecretStr | None = None
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
 
@@ -113,7 +119,9 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("ocds_base_url", "etenders_base_url", "inngest_base_url", "app_url")
+    @field_validator(
+        "ocds_base_url", "etenders_base_url", "inngest_base_url", "app_url", "otel_exporter_otlp_endpoint"
+    )
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         return None if value is None else _origin(value)
@@ -163,9 +171,9 @@ class Settings(BaseSettings):
         except EmailNotValidError:
             raise ValueError("is not a mail address") from None
 
-    @field_validator("alert_webhook_url")
+    @field_validator("alert_webhook_url", "sentry_dsn")
     @classmethod
-    def _webhook(cls, value: SecretStr | None) -> SecretStr | None:
+    def _secret_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             _origin(value.get_secret_value())
         return value
@@ -240,9 +248,11 @@ class Settings(BaseSettings):
         return hmac.new(root.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
     def secret_values(self) -> list[str]:
-        """Every secret's value, for the log filter that keeps them out of the logs."""
+        """Every secret's value, for the log filter that keeps them out of the logs: also the password within a URL."""
         values = [getattr(self, name) for name in type(self).model_fields]
-        return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        found = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        passwords = [password for value in found if (password := _password_in(value))]
+        return [*found, *passwords, *(unquote(password) for password in passwords)]
 
 
 def load(**overrides: Any) -> Settings:
@@ -258,6 +268,15 @@ def _origin(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("is not an http or https URL")
     return value.strip().rstrip("/")
+
+
+def _password_in(url: str) -> str | None:
+    """The password within a URL, unless it is one that its own name gives away and that would mask half of the log."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return None if parts.password in {parts.username, parts.path.lstrip("/")} else parts.password
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
@@ -288,6 +307,8 @@ _REMEDIES = {
     "EMAIL_FROM": "write one address such as alerts@example.org",
     "ALERT_EMAIL": "write one address such as operations@example.org",
     "ALERT_WEBHOOK_URL": "write the URL that takes a JSON document by POST",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "write the collector's address for OTLP over HTTP, such as http://127.0.0.1:4318",
+    "SENTRY_DSN": "write the DSN of the project, such as https://key@errors.example.org/1",
     "ALERT_WHEN_UNSURE": "write hold or resend",
     "LOG_LEVEL": "write DEBUG, INFO, WARNING or ERROR",
     "LOG_FORMAT": "write console or json",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -21,7 +22,7 @@ from db import job_steps, jobs
 from functions.events import InvalidEvent, Request, parse
 from functions.failures import describe
 from functions.gate import HostRestsError
-from functions.resources import Resources
+from functions.resources import Attempt, Resources
 from ocds.errors import UpstreamError
 
 log = logging.getLogger("protenders.steps")
@@ -93,7 +94,7 @@ class Recorder:
         A job that would run beside another one of its kind is recorded as SKIPPED and does not go on, or is
         QUEUED and waits here for its turn.
         """
-        opened = self.ctx.step.run("create-job-log", self._open, model, continuing)
+        opened = self.ctx.step.run("create-job-log", self._opened, model, continuing)
         self.job_id = opened["jobId"]
         if opened["status"] == "QUEUED":
             self._wait_for_turn()
@@ -129,6 +130,10 @@ class Recorder:
             return self.step(name, body)
         except inngest.StepError as error:
             return error
+
+    def _opened(self, model: type[R], continuing: str | None) -> Json:
+        with self._watched("create-job-log", self.ctx.attempt + 1):
+            return self._open(model, continuing)
 
     def _open(self, model: type[R], continuing: str | None) -> Json:
         resources, event = self.resources, self.ctx.event
@@ -178,7 +183,8 @@ class Recorder:
             jobs.set_retrying(conn, job_id, retrying=False, now=resources.clock())
         began = time.monotonic()
         try:
-            output = body(Step(resources, job_id, name, attempt))
+            with self._watched(name, attempt):
+                output = body(Step(resources, job_id, name, attempt))
         except JobStopped:
             raise
         except Exception as error:
@@ -193,7 +199,9 @@ class Recorder:
             fault = describe(error)
             level = logging.ERROR if last else logging.WARNING
             fields = self._fields(name, attempt, began) | {"kind": fault["kind"], "error": fault["name"]}
-            log.log(level, "step %s: %s", status.lower(), fault["message"], extra=fields)
+            # Where in our code it was matters when it is our own fault.
+            trace = error if last and fault["kind"] == "APPLICATION" else None
+            log.log(level, "step %s: %s", status.lower(), fault["message"], extra=fields, exc_info=trace)
             wait = _asked_wait(error)
             if wait is not None and not last:
                 raise inngest.RetryAfterError(str(error), wait) from error
@@ -215,6 +223,18 @@ class Recorder:
                 f"job {other} of {self.kind.function_id} is running; run this one again when it has ended"
             )
             raise JobStopped(message)
+
+    def _watched(self, name: str, attempt: int) -> AbstractContextManager[None]:
+        return self.resources.watched(
+            Attempt(
+                function_id=self.kind.function_id,
+                run_id=self.ctx.run_id,
+                event_id=self.ctx.event.id or "",
+                job_id=self.job_id,
+                step=name,
+                number=attempt,
+            )
+        )
 
     def _fields(self, name: str, attempt: int, began: float) -> Json:
         """What binds a log line to its run; one line an attempt, none for a re-entry of the function."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -44,10 +45,28 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One attempt of a step, as whoever watches the steps is told of it. `job_id` is empty until there is a job."""
+
+    function_id: str
+    run_id: str
+    event_id: str
+    job_id: str
+    step: str
+    number: int
+
+
+def unwatched(_attempt: Attempt) -> AbstractContextManager[None]:
+    """Nobody watches."""
+    return nullcontext()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resources:
     """Database, sources, limits and clock. `clock` gives an aware instant; it is only asked inside steps.
 
-    `post` is how mails go out; only send-alerts needs it.
+    `post` is how mails go out; only send-alerts needs it. `watched` is entered around every attempt of a step, in the
+    thread that does its work; it sees an error and must let it pass.
     """
 
     engine: sa.Engine
@@ -57,3 +76,4 @@ class Resources:
     source: Literal["live", "replay"] = "live"
     limits: Limits = field(default_factory=Limits)
     post: Post | None = None
+    watched: Callable[[Attempt], AbstractContextManager[None]] = unwatched

@@ -24,12 +24,13 @@ def engine(
     """Run the embedded engine alone, as a server for any Inngest SDK app."""
     import uvloop
 
-    from app import logs, settings
+    from app import settings
+    from app.extras import set_up_logging
     from app.loopback import PortUnavailableError
     from app.standalone_engine import serve
 
     loaded = settings.load()
-    logs.configure(loaded.log_level, loaded.log_format, loaded.secret_values())
+    set_up_logging(loaded)
     try:
         uvloop.run(serve(loaded, host, port))
     except PortUnavailableError as problem:

@@ -40,8 +40,9 @@ def serve(
 
     import uvloop
 
-    from app import logs, settings
+    from app import settings
     from app.cli.choices import source_choice
+    from app.extras import set_up_logging
     from app.loopback import PortUnavailableError
     from app.serving import Serving
 
@@ -49,7 +50,7 @@ def serve(
     loaded = settings.load()
     if loaded.production and chosen in {"replay", "auto"}:
         raise CommandError("Production always uses the live source; leave --source out.", Exit.USAGE)
-    logs.configure(loaded.log_level, loaded.log_format, loaded.secret_values())
+    set_up_logging(loaded)
     if not loaded.production and host not in {"127.0.0.1", "::1", "localhost"}:
         logging.getLogger("protenders.server").warning(
             "listening on %s without production keys: whoever reaches this port can send events; "
@@ -95,7 +96,9 @@ async def _say_where(serving: Serving) -> None:
         lines.append("It is shown this once; `protenders users add` makes further accounts.")
     if serving.runtime.source.kind == "replay":
         lines.append(f"Source: the recorded stand-in, because {serving.runtime.source.reason}.")
-    print("\n".join(["", *(f"  {line}" for line in lines), ""]), file=sys.stderr, flush=True)
+    # Where the log is for machines, this is no part of it.
+    stream = sys.stdout if serving.settings.log_format == "json" else sys.stderr
+    print("\n".join(["", *(f"  {line}" for line in lines), ""]), file=stream, flush=True)
 
 
 async def _first_sync(serving: Serving) -> None:

@@ -41,7 +41,8 @@ def _serve_options() -> set[str]:
 
 def test_the_image_installs_by_hash_and_does_not_run_as_root() -> None:
     runs = [rest for name, rest in _instructions() if name == "RUN"]
-    assert [run for run in runs if "-r requirements.lock" in run and "--require-hashes" in run]
+    assert [run for run in runs if '-r "$LOCK"' in run and "--require-hashes" in run]
+    assert ("ARG", "LOCK=requirements.lock") in _instructions()
     assert [run for run in runs if "--no-deps" in run and "--no-build-isolation" in run]
     names = [name for name, _ in _instructions()]
     [user] = [rest for name, rest in _instructions() if name == "USER"]

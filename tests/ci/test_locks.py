@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 LOCKS = {
     "requirements.lock": ("build",),
+    "requirements-extras.lock": ("build",),
     "requirements-dev.lock": ("build", "dev"),
     "requirements-bench.lock": ("build", "dev", "bench"),
 }
@@ -38,7 +39,7 @@ def test_a_lock_names_no_index_host_or_path(lock: str) -> None:
             r"[A-Za-z0-9._-]+==\S+( ; .*)? \\"
             r"|    --hash=sha256:[0-9a-f]{64}( \\)?"
             r"|    # via( .*)?"
-            r"|    #   (-c requirements(-dev)?\.lock|protenders \(pyproject\.toml(:\w+)?\)|[A-Za-z0-9._-]+)",
+            r"|    #   (-c requirements(-dev|-extras)?\.lock|protenders \(pyproject\.toml(:\w+)?\)|[A-Za-z0-9._-]+)",
             line,
         ), line
     assert "/" not in text
@@ -56,6 +57,8 @@ def test_every_pin_has_its_hashes(lock: str) -> None:
 def test_a_lock_is_in_step_with_the_project(lock: str, groups: tuple[str, ...]) -> None:
     project = _project()
     wanted = list(project["project"]["dependencies"])
+    if lock != "requirements.lock":
+        wanted += [each for extra in project["project"]["optional-dependencies"].values() for each in extra]
     for group in groups:
         wanted += project["dependency-groups"][group]
     pinned = _pinned(lock)
@@ -67,6 +70,7 @@ def test_a_lock_is_in_step_with_the_project(lock: str, groups: tuple[str, ...]) 
         )
 
 
-def test_tests_run_on_the_versions_that_are_shipped() -> None:
-    shipped, tested = _pinned("requirements.lock"), _pinned("requirements-dev.lock")
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-extras.lock"])
+def test_tests_run_on_the_versions_that_are_shipped(lock: str) -> None:
+    shipped, tested = _pinned(lock), _pinned("requirements-dev.lock")
     assert {name: tested.get(name) for name in shipped} == shipped

@@ -85,6 +85,7 @@ def machine(tmp_path: Path) -> Machine:
         "Makefile",
         "pyproject.toml",
         "requirements.lock",
+        "requirements-extras.lock",
         "requirements-dev.lock",
         "scripts/setup.sh",
     ):
@@ -129,6 +130,14 @@ def test_the_tests_lock_covers_the_run(machine: Machine) -> None:
     assert "requirements-dev.lock" in machine.asked("-m pip install")[0]
     machine.make("setup")
     assert len(machine.asked("--require-hashes")) == 1
+
+
+def test_the_extras_are_installed_when_they_are_asked_for(machine: Machine) -> None:
+    machine.python("python3.12")
+    machine.make("setup")
+    machine.make("setup", "EXTRAS=yes")
+    locks = [line.split()[-1] for line in machine.asked("--require-hashes")]
+    assert locks == ["requirements.lock", "requirements-extras.lock"]
 
 
 @pytest.mark.parametrize("given", [[], ["PYTHON=python3.10"]])
