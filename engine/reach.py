@@ -17,8 +17,9 @@ _AMBIGUOUS = re.compile(r"[\s\\@\x00-\x20\x7f]")
 def refusal(url: str, hosts: Collection[str]) -> str | None:
     """Why an app at this address is not called; None if it may be.
 
-    This machine's loopback addresses always may. Others are named in `hosts` as they stand in the address; `*` there
-    means any, but for the addresses that no app has: link-local ones (a cloud's metadata service), multicast, 0.0.0.0.
+    Those of this machine always may: loopback, and 0.0.0.0, which connects to it and which apps in development give
+    as theirs. Others are named in `hosts` as they stand in the address; `*` there means any, but for those that no
+    app has: link-local ones (a cloud's metadata service) and multicast.
     """
     try:
         parts = urlsplit(url)
@@ -28,7 +29,7 @@ def refusal(url: str, hosts: Collection[str]) -> str | None:
     if parts.scheme not in ("http", "https") or not host or _AMBIGUOUS.search(url):
         return f"url {url[:200]!r} cannot be called; expected http://host:port/api/inngest"
     address = _address(host)
-    if host == "localhost" or (address is not None and address.is_loopback):
+    if host == "localhost" or (address is not None and (address.is_loopback or address.is_unspecified)):
         return None
     if host in hosts:
         return None
@@ -52,4 +53,4 @@ def _nobodys(host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address |
     if address is None:
         # 0xa9fea9fe, 2852039166, 169.254.43518: other spellings of an IPv4 address, which a resolver would take.
         return re.fullmatch(r"[0-9.]+|0x[0-9a-f.x]*", host) is not None
-    return address.is_link_local or address.is_multicast or address.is_unspecified
+    return address.is_link_local or address.is_multicast
