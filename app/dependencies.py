@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -30,9 +31,17 @@ def by_of(request: Request) -> By:
     return By(actor=actor_of(request), ip=client_address(request))
 
 
+@contextmanager
+def snapshot(runtime: Runtime) -> Iterator[sa.Connection]:
+    """A connection that sees the database as it is at its first question, whatever happens meanwhile; it reads only."""
+    engine = runtime.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with engine.connect() as connection:
+        yield connection
+
+
 def reading(request: Request) -> Iterator[sa.Connection]:
-    """A connection for one consistent read; nothing is written through it."""
-    with runtime_of(request).engine.connect() as connection:
+    """A connection for one consistent read."""
+    with snapshot(runtime_of(request)) as connection:
         yield connection
 
 

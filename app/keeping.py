@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from prometheus_client.core import Metric
 
 T = TypeVar("T")
+_MOST_KEYS = 64
 
 
 class Kept(Generic[T]):
@@ -30,6 +31,34 @@ class Kept(Generic[T]):
                 return self._made[1]
             value = make()
             self._made = (self._clock(), value)
+            return value
+
+
+class Shared:
+    """Values by key, each good for its version and some seconds. Whoever asks while one is made waits for it."""
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._making: dict[str, threading.Lock] = {}
+        self._made: dict[str, tuple[int, float, Any]] = {}
+
+    def get(self, key: str, version: int, make: Callable[[], T]) -> T:
+        """The key's value of this version; its time counts from the beginning of its making."""
+        with self._lock:
+            if len(self._making) >= _MOST_KEYS and key not in self._making:
+                self._making.clear()
+                self._made.clear()
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            found = self._made.get(key)
+            if found is not None and found[0] == version and self._clock() < found[1] + self._seconds:
+                kept: T = found[2]
+                return kept
+            began = self._clock()
+            value = make()
+            self._made[key] = (version, began, value)
             return value
 
 

@@ -33,6 +33,7 @@ class Ticker:
         self._viewers: set[asyncio.Queue[frozenset[str] | None]] = set()
         self._task: asyncio.Task[None] | None = None
         self.looks = 0
+        self.version = 0
 
     @property
     def full(self) -> bool:
@@ -83,11 +84,11 @@ class Ticker:
     def _look(self) -> Snapshot:
         self.looks += 1
         with self._engine.connect() as connection:
-            found: Snapshot = {row[0]: row[1:] for row in console.active_digest(connection)}
-            found["newest"] = console.newest_job(connection)
-        return found
+            seen = console.digest(connection)
+        return {**seen.active, "newest": seen.newest}
 
     def _tell(self, moved: frozenset[str] | None) -> None:
+        self.version += 1
         for queue in self._viewers:
             # A viewer that does not keep up hears of the latest change; it reloads whole parts anyway.
             if queue.full():

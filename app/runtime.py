@@ -24,8 +24,8 @@ from app import database, extras, freshness_watch, source
 from app.auth.basic import Recent
 from app.endpoint import DirectEndpoint
 from app.inngest_link import build_client, engine_config, registration, request_checks, scheduler
-from app.keeping import Measured
-from app.live import Ticker
+from app.keeping import Measured, Shared
+from app.live import TICK_SECONDS, Ticker
 from app.opendata.downloads import Downloads
 from app.resources import resources
 from app.runfile import RunFile
@@ -75,6 +75,7 @@ class Runtime:
         self.ticker = Ticker(self.engine, self.stopping)
         self.downloads = Downloads(self.engine)
         self.measured = Measured()
+        self.shared = Shared(TICK_SECONDS)
 
 
 @asynccontextmanager

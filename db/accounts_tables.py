@@ -60,4 +60,6 @@ audit_log = sa.Table(
     sa.Column("details", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
     text("ip"),
     sa.Index("ix_audit_log_at_id", sa.text("at DESC"), sa.text("id DESC")),
+    sa.Index("ix_audit_log_actor", "actor", sa.text("id DESC")),
+    sa.Index("ix_audit_log_action", "action", sa.text("id DESC")),
 )

@@ -9,12 +9,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from db import tallies
+from db.coverage import OPEN_BUCKET
+from db.job_log import Job, unfinished
 from db.jobs_tables import ACTIVE, STATUSES, job_effects, jobs
-from db.tables import releases, tender_ids, tenders, upstream_hosts
+from db.tables import coverage_days, portal_snapshots, releases, tender_ids, tenders, upstream_hosts
 
 SYNC_TYPE = "DELTA_SYNC"
 _GOOD = ("SUCCESS", "PARTIAL")
-COUNTED = 5_000
+COUNTED = 20_000
 """Reasons are counted over at most so many waiting tenders."""
 
 
@@ -25,44 +28,65 @@ class SyncFacts:
     last_complete_at: datetime | None
     last_status: str | None
     last_error: str | None
+    last_note: str | None
     last_finished_at: datetime | None
     running_since: datetime | None
     heartbeat_at: datetime | None
+    newest_at: datetime | None
 
 
-def sync_facts(connection: sa.Connection) -> SyncFacts:
-    """The newest complete, ended and running sync."""
+def sync_facts(connection: sa.Connection, *, until: datetime) -> SyncFacts:
+    """The newest complete and ended sync of those that ended by then, the running one, and when any job began last.
+
+    A sync is complete when the list of the newest days was walked to its end and the open bucket was believed, both
+    since it began: one that could not read a source, or was asked for old days only, proves nothing about today.
+    """
     of_sync = jobs.c.type == SYNC_TYPE
+    ended = jobs.c.finished_at <= until
+    newest_first = jobs.c.started_at.desc()
+    newest_day = sa.select(sa.func.max(coverage_days.c.day)).scalar_subquery()
+    # A day that has just begun may not have been listed yet.
+    listed_at = sa.select(sa.func.max(coverage_days.c.listed_at)).where(coverage_days.c.day >= newest_day - 1)
+    looked_at = sa.select(sa.func.max(portal_snapshots.c.fetched_at)).where(
+        portal_snapshots.c.bucket == OPEN_BUCKET, portal_snapshots.c.accepted
+    )
+    # A source of which nothing is recorded (no day, no look) narrows nothing.
+    both_read = sa.func.coalesce(
+        sa.func.least(listed_at.scalar_subquery(), looked_at.scalar_subquery()), sa.text("'infinity'")
+    )
     complete = (
         sa.select(jobs.c.finished_at)
-        .where(of_sync, jobs.c.status.in_(_GOOD))
-        .order_by(jobs.c.started_at.desc())
+        .where(of_sync, jobs.c.status.in_(_GOOD), ended, jobs.c.started_at <= both_read)
+        .order_by(newest_first)
         .limit(1)
         .scalar_subquery()
     )
     last = (
-        sa.select(jobs.c.status, jobs.c.error_message, jobs.c.finished_at)
-        .where(of_sync, jobs.c.status.not_in((*ACTIVE, "SKIPPED")))
-        .order_by(jobs.c.started_at.desc())
+        sa.select(jobs.c.status, jobs.c.error_message, jobs.c.note, jobs.c.finished_at)
+        .where(of_sync, jobs.c.status.not_in((*ACTIVE, "SKIPPED")), ended)
+        .order_by(newest_first)
         .limit(1)
         .subquery()
     )
     running = (
         sa.select(jobs.c.started_at, jobs.c.heartbeat_at)
-        .where(of_sync, jobs.c.status.in_(ACTIVE))
-        .order_by(jobs.c.started_at.desc())
+        .where(of_sync, unfinished())
+        .order_by(newest_first)
         .limit(1)
         .subquery()
     )
+    newest = sa.select(sa.func.max(jobs.c.started_at)).scalar_subquery()
     one = sa.select(sa.literal(1).label("one")).subquery()
     row = connection.execute(
         sa.select(
             complete,
             last.c.status,
             last.c.error_message,
+            last.c.note,
             last.c.finished_at,
             running.c.started_at,
             running.c.heartbeat_at,
+            newest,
         ).select_from(one.outerjoin(last, sa.true()).outerjoin(running, sa.true()))
     ).one()
     return SyncFacts(*row)
@@ -71,17 +95,6 @@ def sync_facts(connection: sa.Connection) -> SyncFacts:
 def hosts(connection: sa.Connection) -> Sequence[Any]:
     """Every government host that was ever asked, with how it answers."""
     return connection.execute(sa.select(upstream_hosts).order_by(upstream_hosts.c.host)).all()
-
-
-def missing_counts(connection: sa.Connection) -> tuple[int, int]:
-    """Expected tenders that are not there at all, and those shown from the portal until their release comes."""
-    ids = tender_ids.c
-    row = connection.execute(
-        sa.select(sa.func.count().filter(~ids.is_present), sa.func.count().filter(ids.is_present)).where(
-            ids.is_expected, ids.state != "known"
-        )
-    ).one()
-    return row[0], row[1]
 
 
 def enrichment_counts(connection: sa.Connection) -> dict[str, int]:
@@ -101,33 +114,44 @@ def enrichment_reasons(connection: sa.Connection, *, limit: int = 10) -> Sequenc
 
     Counted over the `COUNTED` that are next in turn, so that a backlog of any size is looked at as quickly.
     """
-    waiting = (
-        sa.select(tenders.c.enrichment_status, tenders.c.enrichment_error)
-        .where(_NOT_ENRICHED)
-        .order_by(tenders.c.enrichment_next_at, tenders.c.n)
-        .limit(COUNTED)
-        .subquery()
-    )
+    column = tenders.c
+    waiting = sa.select(column.enrichment_status, column.enrichment_error).where(_NOT_ENRICHED)
+    turn = (column.enrichment_next_at, column.n)
+    parts = [
+        waiting.where(due).order_by(*turn).limit(COUNTED).subquery().select()
+        for due in (column.enrichment_next_at.is_(None), column.enrichment_next_at.is_not(None))
+    ]
+    found = sa.union_all(*parts).subquery().select().limit(COUNTED).subquery("waiting")
     return connection.execute(
         sa.select(
-            waiting.c.enrichment_status,
-            sa.func.coalesce(waiting.c.enrichment_error, "not tried yet").label("reason"),
+            found.c.enrichment_status,
+            sa.func.coalesce(found.c.enrichment_error, "not tried yet").label("reason"),
             sa.func.count().label("tenders"),
         )
-        .group_by(waiting.c.enrichment_status, waiting.c.enrichment_error)
+        .group_by(found.c.enrichment_status, found.c.enrichment_error)
         .order_by(sa.text("3 DESC"))
         .limit(limit)
     ).all()
 
 
-def active_digest(connection: sa.Connection) -> tuple[tuple[str, str, datetime], ...]:
-    """The running jobs with their last sign of life: the one cheap query behind all live pages."""
-    rows = connection.execute(
-        sa.select(jobs.c.id, jobs.c.status, jobs.c.heartbeat_at)
-        .where(jobs.c.status.in_([sa.literal_column(f"'{status}'") for status in ACTIVE]))
-        .order_by(jobs.c.id)
+@dataclass(frozen=True)
+class Digest:
+    """What live pages look at: the running jobs with their last sign of life, and which job started last."""
+
+    active: dict[str, tuple[str, datetime]]
+    newest: str | None
+
+
+def digest(connection: sa.Connection) -> Digest:
+    """The one cheap query behind all live pages."""
+    moving = sa.select(jobs.c.id, jobs.c.status, jobs.c.heartbeat_at, sa.true()).where(unfinished())
+    last = sa.select(jobs.c.id, jobs.c.status, jobs.c.heartbeat_at, sa.false())
+    newest = last.order_by(jobs.c.started_at.desc(), jobs.c.id.desc()).limit(1).subquery().select()
+    rows = connection.execute(sa.union_all(moving, newest)).all()
+    return Digest(
+        active={row[0]: (row[1], row[2]) for row in rows if row[3]},
+        newest=next((row[0] for row in rows if not row[3]), None),
     )
-    return tuple((row[0], row[1], row[2]) for row in rows)
 
 
 def newest_job(connection: sa.Connection) -> str | None:
@@ -220,7 +244,8 @@ class WeekOfSyncs:
 def week_of_syncs(connection: sa.Connection, *, now: datetime) -> WeekOfSyncs:
     """Counts and durations of the syncs that ended within the last seven days."""
     seconds = sa.extract("epoch", jobs.c.finished_at - jobs.c.started_at)
-    good = jobs.c.status.in_(_GOOD)
+    # A clock that was set back meanwhile makes an end before the beginning: how long it took, nobody knows.
+    good = jobs.c.status.in_(_GOOD) & (jobs.c.finished_at >= jobs.c.started_at)
     row = connection.execute(
         sa.select(
             sa.func.count().filter(jobs.c.status.not_in(("SKIPPED", "CANCELLED"))),
@@ -249,7 +274,7 @@ def published_per_day(connection: sa.Connection, *, now: datetime, days: int = 1
 
 def tender_count(connection: sa.Connection) -> int:
     """All tenders."""
-    return int(connection.execute(sa.select(sa.func.count()).select_from(tenders)).scalar_one())
+    return tallies.read(connection, "tenders")
 
 
 def choices(connection: sa.Connection) -> dict[str, list[str]]:
@@ -281,6 +306,38 @@ def jobs_of_tender(connection: sa.Connection, ocid: str, *, limit: int = 20) -> 
     ).all()
 
 
+TOUCHED = 50
+"""So many tenders of a job are listed."""
+_CLOCK_SLACK = timedelta(days=1)
+
+
+def tenders_of_job(connection: sa.Connection, job: Job, *, now: datetime) -> Sequence[Any]:
+    """Ocid and title of tenders that the job fetched a version of or wrote last, at most `TOUCHED` + 1 of them.
+
+    Looked for among what was written within a day of the job's time, for a clock may have been set meanwhile.
+    """
+    start, end = job.started_at - _CLOCK_SLACK, (job.finished_at or now) + _CLOCK_SLACK
+    fetched = (
+        sa.select(releases.c.ocid)
+        .where(releases.c.job_id == job.id, releases.c.fetched_at.between(start, end))
+        .limit(TOUCHED + 1)
+        .subquery()
+    )
+    written = (
+        sa.select(tenders.c.ocid)
+        .where(tenders.c.job_id == job.id, tenders.c.last_changed_at.between(start, end))
+        .limit(TOUCHED + 1)
+        .subquery()
+    )
+    touched = sa.union(fetched.select(), written.select()).subquery()
+    return connection.execute(
+        sa.select(tenders.c.ocid, sa.func.coalesce(tenders.c.display_title, tenders.c.title).label("title"))
+        .where(tenders.c.ocid.in_(touched.select()))
+        .order_by(tenders.c.n.desc())
+        .limit(TOUCHED + 1)
+    ).all()
+
+
 def enrichment_queue(connection: sa.Connection, *, limit: int) -> list[Any]:
     """The tenders that are not enriched, whose turn comes first at the top: those of the next run, then by time."""
     column = tenders.c
@@ -293,11 +350,12 @@ def enrichment_queue(connection: sa.Connection, *, limit: int) -> list[Any]:
         column.enrichment_next_at,
         column.enrichment_error,
     ).where(_NOT_ENRICHED)
-    next_run = statement.where(column.enrichment_next_at.is_(None)).order_by(column.n).limit(limit)
+    turn = (column.enrichment_next_at, column.n)
+    next_run = statement.where(column.enrichment_next_at.is_(None)).order_by(*turn).limit(limit)
     found = list(connection.execute(next_run).all())
     if len(found) < limit:
         timed = statement.where(column.enrichment_next_at.is_not(None))
-        by_time = timed.order_by(column.enrichment_next_at, column.n).limit(limit - len(found))
+        by_time = timed.order_by(*turn).limit(limit - len(found))
         found += connection.execute(by_time).all()
     return found
 

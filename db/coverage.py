@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from db import sync_state
+from db import sync_state, tallies
 from db.clock import SOUTH_AFRICA, iso
 
 BLOCK = 1000
@@ -42,14 +42,21 @@ class Summary:
 
 def summary(conn: sa.Connection) -> Summary:
     """The whole database's coverage."""
-    expected = conn.execute(sa.text("SELECT count(*) FROM tender_ids WHERE is_expected")).scalar_one()
-    open_ = conn.execute(_OPEN_COUNTS).one()
+    known, (missing, awaiting) = expected(conn), open_counts(conn)
     return Summary(
-        expected=expected,
-        present=expected - open_.missing - open_.awaiting,
-        missing=open_.missing,
-        awaiting_release=open_.awaiting,
+        expected=known, present=known - missing - awaiting, missing=missing, awaiting_release=awaiting
     )
+
+
+def expected(conn: sa.Connection) -> int:
+    """How many tenders something has shown to exist."""
+    return tallies.read(conn, "expected")
+
+
+def open_counts(conn: sa.Connection) -> tuple[int, int]:
+    """How many tenders are missing, and how many are shown from the portal until their release comes."""
+    row = conn.execute(_OPEN_COUNTS).one()
+    return row.missing, row.awaiting
 
 
 def mark_listed(conn: sa.Connection, first: date, last: date, *, now: datetime) -> None:

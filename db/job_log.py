@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from db.clock import iso
-from db.jobs_tables import ACTIVE, COUNTS, STATUSES, job_effects, job_steps, jobs
+from db.jobs_tables import (
+    ACTIVE,
+    COUNTS,
+    JOB_TOOK,
+    JOB_WORDS,
+    STATUSES,
+    WORD_CUTS,
+    job_effects,
+    job_steps,
+    jobs,
+)
+
+BEGINNING = 5
+"""A word of so many letters finds words that begin with it; a shorter one only itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +99,10 @@ class Job:
         }
 
 
+_CHOSEN_BY = ("id", "type", "status", "triggered_by", "started_at", "finished_at")
+Order = Literal["newest", "oldest", "longest", "shortest"]
+
+
 def page(
     conn: sa.Connection,
     *,
@@ -94,33 +111,59 @@ def page(
     status: str | None = None,
     trigger: str | None = None,
     text: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    order: Order = "newest",
     before: str | None = None,
 ) -> list[Job]:
-    """The newest jobs, without their steps; `before` is the last job of the page before.
+    """Jobs in this order, without their steps; `before` is the last job of the page before.
 
-    `text` is looked for in ids, notes and errors.
+    `text`: every word of it is a word of the job's ids, note or error, or begins one if it has `BEGINNING` letters.
+    `since` includes its instant, `until` does not. By duration, jobs that have not ended are left out.
     """
-    query = _SELECT.order_by(jobs.c.started_at.desc(), jobs.c.id.desc()).limit(limit)
-    if type is not None:
-        query = query.where(jobs.c.type == type)
-    if status is not None:
-        query = query.where(jobs.c.status == status)
-    if trigger is not None:
-        query = query.where(jobs.c.triggered_by == trigger)
+    source: sa.FromClause = jobs
     if text is not None:
-        columns = (
-            jobs.c.id,
-            jobs.c.run_id,
-            jobs.c.event_id,
-            jobs.c.note,
-            jobs.c.error_name,
-            jobs.c.error_message,
-        )
-        query = query.where(sa.or_(*(column.icontains(text, autoescape=True) for column in columns)))
+        words = _words(text)
+        if words is None:
+            return []
+        # Found by their index first, then narrowed and put in order: the planner takes seldom words for common ones.
+        matches = sa.literal_column(JOB_WORDS).op("@@", return_type=sa.Boolean())(words)
+        needed = (jobs.c[name] for name in _CHOSEN_BY)
+        found = sa.select(*needed).where(matches).cte("found")
+        source = found.prefix_with("MATERIALIZED", dialect="postgresql")
+    column = source.c
+    by_time = order in {"newest", "oldest"}
+    took = sa.literal_column(JOB_TOOK, sa.Interval())
+    key: sa.ColumnElement[Any] = column.started_at if by_time else took
+    ids = sa.select(column.id)
+    for name, wanted in (("type", type), ("status", status), ("triggered_by", trigger)):
+        if wanted is not None:
+            ids = ids.where(column[name] == wanted)
+    if since is not None:
+        ids = ids.where(column.started_at >= since)
+    if until is not None:
+        ids = ids.where(column.started_at < until)
+    if not by_time:
+        ids = ids.where(column.finished_at.is_not(None))
+    falling = order in {"newest", "longest"}
     if before is not None:
-        last = sa.select(jobs.c.started_at, jobs.c.id).where(jobs.c.id == before)
-        query = query.where(sa.tuple_(jobs.c.started_at, jobs.c.id) < last.scalar_subquery())
-    return [_job(row) for row in conn.execute(query)]
+        last = sa.select(jobs.c.started_at if by_time else took, jobs.c.id).where(jobs.c.id == before)
+        place = sa.tuple_(key, column.id)
+        ids = ids.where(place < last.scalar_subquery() if falling else place > last.scalar_subquery())
+    ids = ids.order_by(*(part.desc() if falling else part.asc() for part in (key, column.id))).limit(limit)
+    chosen = conn.execute(ids).scalars().all()
+    rows = {row.id: row for row in conn.execute(_SELECT.where(jobs.c.id.in_(chosen)))} if chosen else {}
+    return [_job(rows[job_id]) for job_id in chosen if job_id in rows]
+
+
+def _words(text: str) -> sa.ColumnElement[Any] | None:
+    """The text as a query; None when there is no word in it."""
+    cut = text.translate({ord(sign): " " for sign in WORD_CUTS + "'\\"}).split()
+    if not cut:
+        return None
+    # Shorter beginnings fit every id there is.
+    parts = (f"'{word}'{':*' if len(word) >= BEGINNING else ''}" for word in cut)
+    return sa.func.to_tsquery(sa.literal_column("'simple'::regconfig"), " & ".join(parts))
 
 
 def get(conn: sa.Connection, job_id: str) -> Job | None:
@@ -134,6 +177,19 @@ def get(conn: sa.Connection, job_id: str) -> Job | None:
         .order_by(job_steps.c.started_at, job_steps.c.name)
     )
     return _job(row, tuple(_step(step) for step in steps))
+
+
+def active(conn: sa.Connection, *, limit: int) -> list[Job]:
+    """The jobs that have something to do, the newest first, each with the steps that it is at."""
+    order = (jobs.c.started_at.desc(), jobs.c.id.desc())
+    rows = conn.execute(_SELECT.where(unfinished()).order_by(*order).limit(limit)).all()
+    steps: dict[str, list[JobStep]] = {row.id: [] for row in rows}
+    at = sa.select(job_steps).where(
+        job_steps.c.job_id.in_(steps), job_steps.c.status.in_(("RUNNING", "RETRYING"))
+    )
+    for step in conn.execute(at.order_by(job_steps.c.started_at, job_steps.c.name)) if steps else ():
+        steps[step.job_id].append(_step(step))
+    return [_job(row, tuple(steps[row.id])) for row in rows]
 
 
 def get_brief(conn: sa.Connection, job_id: str) -> Job:
@@ -208,7 +264,8 @@ _SELECT = sa.select(jobs, _counts, _executions).select_from(
 
 
 def _milliseconds(start: datetime, end: datetime | None) -> int | None:
-    return None if end is None else int((end - start) / timedelta(milliseconds=1))
+    # A clock that was set back meanwhile makes an end before the beginning: how long it took, nobody knows.
+    return None if end is None or end < start else int((end - start) / timedelta(milliseconds=1))
 
 
 def error_of(row: sa.Row[Any]) -> dict[str, str] | None:

@@ -23,6 +23,18 @@ STATUSES = (
 ACTIVE = ("QUEUED", "RUNNING", "RETRYING")
 _ACTIVE_SQL = "status IN ('QUEUED', 'RUNNING', 'RETRYING')"
 
+# What a search looks through: ids, note and error. Cut at what PostgreSQL's parser takes for a part of one word.
+WORD_CUTS = "-./_@<>&=+?#~,"
+_TEXT = "id"
+for _part in ("run_id", "coalesce(event_id, '')", "coalesce(note, '')", "coalesce(error_name, '')"):
+    _TEXT = f"(({_TEXT} || ' ') || {_part})"
+# Written with the brackets that PostgreSQL itself shows it with, so that model and database compare equal.
+_TEXT = f"({_TEXT} || ' ') || coalesce(error_message, '')"
+JOB_WORDS = f"to_tsvector('simple'::regconfig, translate({_TEXT}, '{WORD_CUTS}', '{' ' * len(WORD_CUTS)}'))"
+"""The words of a job as the index `ix_jobs_words` has them."""
+JOB_TOOK = "(finished_at - started_at)"
+"""How long a job took, as the index `ix_jobs_took` has it."""
+
 jobs = sa.Table(
     "jobs",
     metadata,
@@ -54,6 +66,10 @@ jobs = sa.Table(
     sa.Index("ix_jobs_type_started_at", "type", sa.text("started_at DESC"), sa.text("id DESC")),
     sa.Index("ix_jobs_status_started_at", "status", sa.text("started_at DESC"), sa.text("id DESC")),
     sa.Index("ix_jobs_active", "function_id", postgresql_where=sa.text(_ACTIVE_SQL)),
+    sa.Index("ix_jobs_trigger", "triggered_by", sa.text("started_at DESC"), sa.text("id DESC")),
+    sa.Index("ix_jobs_took", sa.text(JOB_TOOK), "id", postgresql_where=sa.text("finished_at IS NOT NULL")),
+    sa.Index("ix_jobs_event_id", "event_id"),
+    sa.Index("ix_jobs_words", sa.text(JOB_WORDS), postgresql_using="gin"),
 )
 
 # A job may go on over several runs (a long history does); a run belongs to one job.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from db import accounts_tables, alerts_tables, jobs_tables
+from db import accounts_tables, alerts_tables, jobs_tables, tallies
 from db.metadata import JSONB, flag, instant, metadata, number, one_of, text
 from db.tender_columns import tender_columns
 
@@ -28,6 +28,7 @@ __all__ = [
     "staged_releases",
     "staged_tenders",
     "sync_state",
+    "tallies",
     "tender_documents",
     "tender_ids",
     "tenders",
@@ -52,6 +53,8 @@ releases = sa.Table(
     instant("fetched_at", nullable=False),
     text("job_id"),
     sa.UniqueConstraint("ocid", "content_hash"),
+    # Rows are added in the order of this time: a small index that costs next to nothing to keep.
+    sa.Index("ix_releases_fetched_at", "fetched_at", postgresql_using="brin"),
 )
 
 # What a running job fetched and has not yet saved: only contents that differ from the current one.
@@ -278,6 +281,8 @@ tenders = sa.Table(
         "ix_tenders_enrichment_due",
         "enrichment_next_at",
         "n",
+        # Why they wait is counted from the index alone.
+        postgresql_include=["enrichment_status", "enrichment_error"],
         postgresql_where=sa.text("enrichment_status <> 'enriched'"),
     ),
     # What is not enriched is counted from the index alone.

@@ -8,7 +8,7 @@ from typing import Any
 
 import inngest
 
-from db import jobs, retention
+from db import jobs, retention, tallies
 from functions.closing import close_work, on_failure
 from functions.events import CLEANUP, CleanupRequested
 from functions.recorder import Json, Kind, Recorder, Step
@@ -64,4 +64,6 @@ def _forget(step: Step) -> Json:
             gone[name] += rows
             if not more:
                 break
+    with resources.engine.begin() as conn:
+        tallies.fold(conn)
     return {name: rows for name, rows in gone.items() if rows}

@@ -20,6 +20,7 @@ from ocds.ids import ocid_of
 
 _FIRST_WAIT = timedelta(hours=6)
 _LONGEST_WAIT = timedelta(days=30)
+_LONGEST_FAULT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,8 @@ def _row(raw: Any) -> tuple[PortalRow | None, str | None]:
     try:
         return read_row(raw), None
     except DataError as problem:
-        return None, str(problem)
+        # An index holds it.
+        return None, str(problem)[:_LONGEST_FAULT]
 
 
 def _status(

@@ -52,7 +52,7 @@ class Follower:
                     for event_id in sorted(self._event_ids)
                     for row in console.jobs_of_event(connection, event_id)
                 ]
-                busy = bool(console.active_digest(connection))
+                busy = bool(console.digest(connection).active)
             if found:
                 return str(found[0])
             if busy:

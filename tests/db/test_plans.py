@@ -10,7 +10,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from db import coverage, history, identifiers, jobs, portal_rows, refreshing, saving, staging, sync_state
+from db import (
+    audit,
+    console,
+    coverage,
+    history,
+    identifiers,
+    job_log,
+    jobs,
+    portal_rows,
+    refreshing,
+    saving,
+    staging,
+    sync_state,
+)
 from db.engine import make_engine
 from db.portal_rows import BucketRow
 from tests.conftest import temporary_database
@@ -27,6 +40,7 @@ GREAT = (
     "job_steps",
     "job_effects",
     "coverage_days",
+    "audit_log",
 )
 
 _FILL = f"""
@@ -41,27 +55,37 @@ _FILL = f"""
         release_hash, release_fetched_at, published_at, closing_at, title
     )
     SELECT 'ocds-9t57fa-' || n, n, 'tender-' || n, CASE WHEN n > {TENDERS} - 500 THEN 'open' ELSE 'closed' END,
-        'enriched', true, :now, :now, sha256(n::text::bytea), sha256(n::text::bytea), :now,
+        'enriched', true, :now, CAST(:now AS timestamptz) - ({TENDERS} - n) * interval '15 minutes',
+        sha256(n::text::bytea), sha256(n::text::bytea), :now,
         CAST(:now AS timestamptz) - ({TENDERS} - n) * interval '15 minutes',
         CAST(:now AS timestamptz) - ({TENDERS} - n) * interval '15 minutes' + interval '20 days', 'T ' || n
     FROM generate_series(1, {TENDERS}) AS n;
     INSERT INTO releases (ocid, content_hash, body, fetched_at)
-    SELECT 'ocds-9t57fa-' || n, sha256(n::text::bytea), '{{}}', :now FROM generate_series(1, {TENDERS}) AS n;
+    SELECT 'ocds-9t57fa-' || n, sha256(n::text::bytea), '{{}}',
+        CAST(:now AS timestamptz) - ({TENDERS} - n) * interval '15 minutes' FROM generate_series(1, {TENDERS}) AS n;
     INSERT INTO portal_rows (n, ocid, bucket, row_hash, saved_hash, body, first_seen_at, changed_at)
     SELECT n, 'ocds-9t57fa-' || n, CASE WHEN n > {TENDERS} - 500 THEN 1 ELSE 3 END, sha256(n::text::bytea),
         sha256(n::text::bytea), '{{}}', :now, :now
     FROM generate_series(1, {TENDERS}) AS n;
     INSERT INTO coverage_days (day, complete, listed_at)
     SELECT CAST(:now AS date) - g, g > 0, :now FROM generate_series(0, 2000) AS g;
-    INSERT INTO jobs (id, type, status, function_id, run_id, started_at, finished_at, heartbeat_at)
+    INSERT INTO jobs (
+        id, type, status, function_id, run_id, event_id, triggered_by, started_at, finished_at, heartbeat_at
+    )
     SELECT 'job-' || lpad(g::text, 8, '0'), CASE g % 10 WHEN 0 THEN 'CLEANUP' ELSE 'DELTA_SYNC' END,
         CASE g % 50 WHEN 0 THEN 'FAILED' WHEN 1 THEN 'PARTIAL' ELSE 'SUCCESS' END, 'tender-sync', 'run-' || g,
+        'event-' || g,
+        CASE g % 500 WHEN 0 THEN 'github-actions' ELSE 'cron' END,
         CAST(:now AS timestamptz) - ({JOBS} - g) * interval '30 minutes', :now, :now
     FROM generate_series(1, {JOBS}) AS g;
     INSERT INTO job_runs (run_id, job_id) SELECT run_id, id FROM jobs;
     INSERT INTO job_steps (job_id, run_id, name, status, attempts, started_at, attempt_started_at)
     SELECT id, run_id, 'step', 'SUCCESS', 1, :now, :now FROM jobs;
     INSERT INTO job_effects (job_id, step, processed) SELECT id, 'step', 1 FROM jobs;
+    INSERT INTO audit_log (at, actor, action)
+    SELECT :now, CASE g % 5000 WHEN 0 THEN 'seldom' ELSE 'admin' END,
+        CASE g % 5000 WHEN 0 THEN 'seldom' ELSE 'login' END
+    FROM generate_series(1, {JOBS}) AS g;
 """
 
 
@@ -86,6 +110,36 @@ QUESTIONS: dict[str, Question] = {
     "the next page of jobs": lambda conn: jobs.page(conn, limit=50, before="job-00010000"),
     "jobs of a type": lambda conn: jobs.page(conn, limit=50, type="CLEANUP"),
     "jobs of a status": lambda conn: jobs.page(conn, limit=50, status="FAILED"),
+    "jobs of a trigger": lambda conn: jobs.page(conn, limit=50, trigger="github-actions"),
+    "jobs of some days": lambda conn: jobs.page(
+        conn, limit=50, since=NOW - timedelta(days=9), until=NOW - timedelta(days=8)
+    ),
+    "the oldest jobs": lambda conn: jobs.page(conn, limit=50, order="oldest"),
+    "the longest jobs": lambda conn: jobs.page(conn, limit=50, order="longest"),
+    "the next page of the shortest jobs": lambda conn: jobs.page(
+        conn, limit=50, order="shortest", before="job-00010000"
+    ),
+    "jobs with a word": lambda conn: jobs.page(conn, limit=50, text="run-7000"),
+    "jobs with words that none has": lambda conn: jobs.page(
+        conn, limit=50, text="never heard of", status="FAILED"
+    ),
+    "the jobs of an event": lambda conn: console.jobs_of_event(conn, "event-77"),
+    "the running jobs": lambda conn: job_log.active(conn, limit=21),
+    "what live pages look at": console.digest,
+    "how syncs have been": lambda conn: console.sync_facts(conn, until=NOW),
+    "the week of syncs": lambda conn: console.week_of_syncs(conn, now=NOW),
+    "the week's strip": lambda conn: console.days_of_jobs(conn, now=NOW),
+    "tenders by day": lambda conn: console.published_per_day(conn, now=NOW),
+    "the types of jobs": console.job_types,
+    "why tenders wait": console.enrichment_reasons,
+    "whose turn it is": lambda conn: console.enrichment_queue(conn, limit=50),
+    "what is open": coverage.open_counts,
+    "what a job touched": lambda conn: console.tenders_of_job(
+        conn, jobs.get_brief(conn, f"job-{JOBS:08}"), now=NOW
+    ),
+    "a tender's jobs": lambda conn: console.jobs_of_tender(conn, "ocds-9t57fa-7"),
+    "the audit of an actor": lambda conn: audit.page(conn, limit=100, actor="seldom"),
+    "the audit of an action": lambda conn: audit.page(conn, limit=100, action="seldom"),
     "one job": lambda conn: jobs.get(conn, "job-00010000"),
     "a run's job": lambda conn: jobs.of_run(conn, "run-10000"),
     "how jobs do": lambda conn: jobs.statistics(conn, now=NOW),
