@@ -13,6 +13,8 @@ State = Literal["fresh", "incomplete", "late", "stale", "never"]
 LATE_AFTER = timedelta(minutes=90)
 STALE_AFTER = timedelta(hours=6)
 SILENT_AFTER = timedelta(minutes=5)
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""So far may the clocks of two machines be apart without a word about it."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Facts:
     last_complete_at: datetime | None = None
     last_status: str | None = None
     last_error: str | None = None
+    last_note: str | None = None
     last_finished_at: datetime | None = None
     running_since: datetime | None = None
     heartbeat_at: datetime | None = None
@@ -51,6 +54,7 @@ class Facts:
     next_due: datetime | None = None
     hosts: Sequence[Host] = field(default=())
     replay: bool = False
+    newest_job_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def verdict(facts: Facts, now: datetime) -> Verdict:
     elif age > LATE_AFTER:
         state, headline = "late", f"The sync is late: the last complete one ended {in_words(age)} ago."
     elif facts.missing:
-        tenders = "1 tender is" if facts.missing == 1 else f"{facts.missing} tenders are"
+        tenders = "1 tender is" if facts.missing == 1 else f"{number(facts.missing)} tenders are"
         state, headline = "incomplete", f"The data is fresh, but {tenders} known to be missing."
     else:
         state, headline = "fresh", f"The data is fresh: nothing is missing as of {in_words(age)} ago."
@@ -109,7 +113,8 @@ def _causes(facts: Facts, now: datetime) -> tuple[str, ...]:
     elif facts.last_status == "CANCELLED":
         causes.append("The last sync was cancelled.")
     elif facts.last_status == "PARTIAL":
-        causes.append("The last sync ended with parts left over for the next one.")
+        because = f": {facts.last_note.rstrip('.')}" if facts.last_note else ""
+        causes.append(f"The last sync did a part of its work{because}.")
     if facts.running_since is not None:
         causes.append(
             f"A sync has been running for {in_words(max(now - facts.running_since, timedelta(0)))}."
@@ -117,12 +122,24 @@ def _causes(facts: Facts, now: datetime) -> tuple[str, ...]:
         if facts.heartbeat_at is not None and now - facts.heartbeat_at > SILENT_AFTER:
             causes.append(f"It has given no sign of life for {in_words(now - facts.heartbeat_at)}.")
     if facts.awaiting_release:
+        tenders = (
+            "1 tender is" if facts.awaiting_release == 1 else f"{number(facts.awaiting_release)} tenders are"
+        )
+        causes.append(f"{tenders} shown from the portal only, until the release is fetched.")
+    if facts.newest_job_at is not None and facts.newest_job_at > now + CLOCK_TOLERANCE:
+        ahead = in_words(facts.newest_job_at - now)
         causes.append(
-            f"{facts.awaiting_release} tenders are shown from the portal until their release is fetched."
+            f"The newest job is dated {ahead} ahead of this clock: one of the two is or was wrong. Jobs that ended "
+            "after now do not count."
         )
     if facts.replay:
         causes.append("The source is the recorded stand-in, not eTenders.")
     return tuple(causes)
+
+
+def number(value: int) -> str:
+    """A whole number with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u202f")
 
 
 def in_words(age: timedelta) -> str:

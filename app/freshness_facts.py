@@ -7,19 +7,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.freshness import Facts, Host
-from db import console
+from app.freshness import CLOCK_TOLERANCE, Facts, Host
+from db import console, coverage
 from db.tables import sync_state
 
 
-def gather(connection: sa.Connection, *, next_due: datetime | None = None, replay: bool = False) -> Facts:
-    """The facts as the database has them now."""
-    sync = console.sync_facts(connection)
-    missing, awaiting = console.missing_counts(connection)
+def gather(
+    connection: sa.Connection, *, now: datetime, next_due: datetime | None = None, replay: bool = False
+) -> Facts:
+    """The facts as the database has them; what is dated after `now` is no evidence of anything."""
+    sync = console.sync_facts(connection, until=now + CLOCK_TOLERANCE)
+    missing, awaiting = coverage.open_counts(connection)
     return Facts(
         last_complete_at=sync.last_complete_at,
         last_status=sync.last_status,
         last_error=sync.last_error,
+        last_note=sync.last_note,
         last_finished_at=sync.last_finished_at,
         running_since=sync.running_since,
         heartbeat_at=sync.heartbeat_at,
@@ -32,6 +35,7 @@ def gather(connection: sa.Connection, *, next_due: datetime | None = None, repla
             for row in console.hosts(connection)
         ],
         replay=replay,
+        newest_job_at=sync.newest_at,
     )
 
 

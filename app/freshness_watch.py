@@ -89,7 +89,7 @@ def look(watch: Watch) -> Json:
     with watch.engine.begin() as conn:
         conn.execute(_LOCK)
         now = watch.clock()
-        found = verdict(gather(conn, replay=watch.replay), now)
+        found = verdict(gather(conn, now=now, replay=watch.replay), now)
         before: Json = sync_state.get(conn, KEY) or {
             "late": False,
             "since": iso(now),

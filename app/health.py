@@ -19,7 +19,12 @@ from db import migrate
 
 def facts(connection: sa.Connection, runtime: Runtime) -> Facts:
     """The facts of the freshness verdict, as the database has them now."""
-    return gather_facts(connection, next_due=next_due(runtime), replay=runtime.source.kind == "replay")
+    return gather_facts(
+        connection,
+        now=runtime.clock(),
+        next_due=next_due(runtime),
+        replay=runtime.source.kind == "replay",
+    )
 
 
 def freshness(connection: sa.Connection, runtime: Runtime) -> Verdict:

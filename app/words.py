@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from app.freshness import in_words
+from app.freshness import CLOCK_TOLERANCE, in_words
+from app.freshness import number as whole_number
 from db.clock import SOUTH_AFRICA
 
 THIN_SPACE = "\u202f"
@@ -35,8 +36,7 @@ def number(value: float | int | None) -> str:
     """A number with thin spaces between thousands; a dash for nothing."""
     if value is None:
         return "–"
-    text = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-    return text.replace(",", THIN_SPACE)
+    return whole_number(value) if isinstance(value, int) else f"{value:,.1f}".replace(",", THIN_SPACE)
 
 
 def instant(value: datetime | None) -> str:
@@ -51,6 +51,13 @@ def relative(value: datetime | None, now: datetime) -> str:
     if value > now:
         return f"in {in_words(value - now)}"
     return f"{in_words(now - value)} ago"
+
+
+def since(value: datetime | None, now: datetime) -> str:
+    """`5 minutes ago`, of something that has happened: by a clock that was ahead it did so in the future."""
+    if value is not None and value > now + CLOCK_TOLERANCE:
+        return f"{in_words(value - now)} ahead of this clock"
+    return relative(value if value is None else min(value, now), now)
 
 
 def duration(value: timedelta | float | None) -> str:

@@ -301,8 +301,12 @@ def request_cancel(conn: sa.Connection, job_id: str, *, by: str | None, now: dat
 def close_dead(
     conn: sa.Connection, *, silent_for: timedelta, now: datetime, function_id: str | None = None
 ) -> list[str]:
-    """Close as CRASHED every active job (of a function) without a sign of life for so long; their ids."""
-    query = sa.select(jobs.c.id).where(unfinished(), jobs.c.heartbeat_at < now - silent_for)
+    """Close as CRASHED every active job (of a function) without a sign of life for so long; their ids.
+
+    One that lives beats by today's clock: a last beat so far ahead of it was made before the clock was set back.
+    """
+    silent = ~jobs.c.heartbeat_at.between(now - silent_for, now + silent_for)
+    query = sa.select(jobs.c.id).where(unfinished(), silent)
     if function_id is not None:
         query = query.where(jobs.c.function_id == function_id)
     dead = conn.execute(query).scalars().all()
