@@ -163,15 +163,70 @@ def start_session(
     connection.execute(sa.update(users).where(users.c.id == user_id).values(last_login_at=now))
 
 
+_SEEN_EVERY = timedelta(minutes=5)
+
+
 def user_of_session(connection: sa.Connection, token_hash: bytes, *, now: datetime) -> User | None:
-    """Who is logged in with this token, if the session and the account are still good."""
+    """Who is logged in with this token, if the session and the account are still good; notes now and then that it was
+    used."""
     statement = (
-        sa.select(*_COLUMNS)
+        sa.select(*_COLUMNS, sessions.c.last_seen_at)
         .join(sessions, sessions.c.user_id == users.c.id)
         .where(sessions.c.token_hash == token_hash, sessions.c.expires_at > now, users.c.is_active)
     )
     row = connection.execute(statement).one_or_none()
-    return None if row is None else User(*row)
+    if row is None:
+        return None
+    if abs(now - row.last_seen_at) > _SEEN_EVERY:
+        seen = sa.update(sessions).where(sessions.c.token_hash == token_hash).values(last_seen_at=now)
+        connection.execute(seen)
+        connection.commit()
+    return User(*row[:-1])
+
+
+@dataclass(frozen=True)
+class UserSession:
+    """A login of an account that is still good. `id` is the hexadecimal form of its token's hash."""
+
+    id: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    ip: str | None
+    user_agent: str | None
+
+
+def sessions_of(connection: sa.Connection, user_id: str, *, now: datetime) -> Sequence[UserSession]:
+    """An account's logins, the newest first."""
+    column = sessions.c
+    rows = connection.execute(
+        sa.select(
+            sa.func.encode(column.token_hash, "hex"),
+            column.created_at,
+            column.last_seen_at,
+            column.expires_at,
+            column.ip,
+            column.user_agent,
+        )
+        .where(column.user_id == user_id, column.expires_at > now)
+        .order_by(column.created_at.desc())
+    )
+    return [UserSession(*row) for row in rows]
+
+
+def session_counts(connection: sa.Connection, *, now: datetime) -> dict[str, int]:
+    """How many logins each account has that are still good, by the account's id."""
+    column = sessions.c
+    rows = connection.execute(
+        sa.select(column.user_id, sa.func.count()).where(column.expires_at > now).group_by(column.user_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def end_session_of(connection: sa.Connection, user_id: str, session_id: str) -> bool:
+    """Logs one of an account's own sessions out; False when it has none of this id."""
+    mine = (sessions.c.user_id == user_id) & (sa.func.encode(sessions.c.token_hash, "hex") == session_id)
+    return bool(connection.execute(sa.delete(sessions).where(mine)).rowcount)
 
 
 def end_session(connection: sa.Connection, token_hash: bytes) -> None:
@@ -179,9 +234,10 @@ def end_session(connection: sa.Connection, token_hash: bytes) -> None:
     connection.execute(sa.delete(sessions).where(sessions.c.token_hash == token_hash))
 
 
-def end_all_sessions(connection: sa.Connection, user_id: str) -> None:
-    """Logs an account out everywhere."""
-    connection.execute(sa.delete(sessions).where(sessions.c.user_id == user_id))
+def end_all_sessions(connection: sa.Connection, user_id: str, *, but: bytes = b"") -> int:
+    """Logs an account out everywhere (but where the token has this hash); how many sessions ended."""
+    other = (sessions.c.user_id == user_id) & (sessions.c.token_hash != but)
+    return connection.execute(sa.delete(sessions).where(other)).rowcount
 
 
 @dataclass(frozen=True)
@@ -207,19 +263,27 @@ def failed_logins(
     return FailedLogins(*connection.execute(sa.select(*counts)).one())
 
 
-def record_login(
-    connection: sa.Connection,
-    username: str,
-    ip: str | None,
-    *,
-    succeeded: bool,
-    now: datetime,
-    keep: timedelta,
-) -> None:
-    """Notes an attempt; older ones than `keep` are removed."""
+def begin_login(
+    connection: sa.Connection, username: str, ip: str | None, *, now: datetime, keep: timedelta
+) -> int:
+    """Notes an attempt, as failed until `login_succeeded` says otherwise; its id. Older ones than `keep` are removed.
+
+    Attempts for one account, and those from one address, follow one another here until the caller commits, so that
+    whoever guesses side by side is counted as if he did so in turn.
+    """
+    name = normal_name(username)[:200]
+    for key in (f"protenders.login of {name}", f"protenders.login from {ip}"):
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0))))
     connection.execute(sa.delete(login_attempts).where(login_attempts.c.attempted_at < now - keep))
-    connection.execute(
-        sa.insert(login_attempts).values(
-            username=normal_name(username)[:200], ip=ip, attempted_at=now, succeeded=succeeded
-        )
-    )
+    noted = sa.insert(login_attempts).values(username=name, ip=ip, attempted_at=now, succeeded=False)
+    return int(connection.execute(noted.returning(login_attempts.c.id)).scalar_one())
+
+
+def login_succeeded(connection: sa.Connection, attempt: int) -> None:
+    """The attempt had the right password."""
+    connection.execute(sa.update(login_attempts).where(login_attempts.c.id == attempt).values(succeeded=True))
+
+
+def forget_login(connection: sa.Connection, attempt: int) -> None:
+    """The attempt was refused unheard, and counts for nothing."""
+    connection.execute(sa.delete(login_attempts).where(login_attempts.c.id == attempt))

@@ -64,6 +64,7 @@ RULES = (
     Rule("*", "/admin/login", Protection.PUBLIC),
     Rule("POST", "/admin/logout", Protection.VIEWER),
     Rule("POST", "/admin/searches/*", Protection.VIEWER),
+    Rule("POST", "/admin/account/*", Protection.VIEWER),
     Rule("GET", "/admin*", Protection.VIEWER),
     Rule("GET", "/api/admin/*", Protection.VIEWER),
     Rule("*", "/admin*", Protection.ADMIN),
@@ -184,7 +185,7 @@ def _log_in_first(request: Request) -> HTTPException:
 
 def safe_next(target: str | None) -> str:
     """Where to go after the login: a page of ours, never another site's."""
-    if target and not set(target) & set("\\\r\n"):
+    if target and target.isprintable() and "\\" not in target:
         parts = urlsplit(target)
         ours = parts.path == "/admin" or (parts.path.startswith("/admin/") and parts.path != "/admin/login")
         if ours and not parts.scheme and not parts.netloc:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from starlette.responses import Response
 
 from app.auth import passwords
 from db import accounts, audit
@@ -50,24 +51,29 @@ def csrf_token(token: str) -> str:
 
 def check(engine: sa.Engine, username: str, password: str, *, ip: str | None, now: datetime) -> User:
     """The account behind name and password. Raises LoginRefusedError; counts the failure and honours the limits."""
+    refused = LoginRefusedError("Too many failed logins. Wait 15 minutes and try again.", limited=True)
     with engine.begin() as connection:
+        attempt = accounts.begin_login(connection, username, ip, now=now, keep=timedelta(days=30))
         failures = accounts.failed_logins(connection, username, ip, since=now - WINDOW)
+        limited = (
+            failures.pair > MAX_PAIR_FAILURES
+            or failures.account > MAX_ACCOUNT_FAILURES
+            or failures.address > MAX_ADDRESS_FAILURES
+        )
+        if limited:
+            # It would prolong the wait of whoever tries again.
+            accounts.forget_login(connection, attempt)
         found = accounts.by_name(connection, username)
-    if (
-        failures.pair >= MAX_PAIR_FAILURES
-        or failures.account >= MAX_ACCOUNT_FAILURES
-        or failures.address >= MAX_ADDRESS_FAILURES
-    ):
-        raise LoginRefusedError("Too many failed logins. Wait 15 minutes and try again.", limited=True)
+    if limited:
+        raise refused
     # No connection is held while the hash is computed: it takes tens of milliseconds on purpose.
     user, stored = found if found is not None else (None, None)
-    good = passwords.verify(stored, password) and user is not None and user.is_active
-    with engine.begin() as connection:
-        accounts.record_login(connection, username, ip, succeeded=good, now=now, keep=timedelta(days=30))
-        if good and user is not None and stored is not None and passwords.outdated(stored):
-            accounts.rehash(connection, user.id, passwords.hash_password(password))
-    if not good or user is None:
+    if not passwords.verify(stored, password) or user is None or not user.is_active:
         raise LoginRefusedError("The user name or the password is wrong.")
+    with engine.begin() as connection:
+        accounts.login_succeeded(connection, attempt)
+        if stored is not None and passwords.outdated(stored):
+            accounts.rehash(connection, user.id, passwords.hash_password(password))
     return user
 
 
@@ -76,19 +82,72 @@ def log_in(
 ) -> str:
     """Starts a session and returns its token, new with every login. Raises LoginRefusedError."""
     user = check(engine, username, password, ip=ip, now=now)
-    token = secrets.token_urlsafe(32)
     with engine.begin() as connection:
-        accounts.start_session(
-            connection,
-            token_hash=token_hash(token),
-            user_id=user.id,
-            now=now,
-            lifetime=LIFETIME,
-            ip=ip,
-            user_agent=user_agent,
-        )
+        token = _begin(connection, user.id, ip=ip, user_agent=user_agent, now=now)
         audit.record(connection, actor=user.username, actor_id=user.id, action="login", ip=ip, now=now)
     return token
+
+
+def _begin(
+    connection: sa.Connection, user_id: str, *, ip: str | None, user_agent: str | None, now: datetime
+) -> str:
+    token = secrets.token_urlsafe(32)
+    accounts.start_session(
+        connection,
+        token_hash=token_hash(token),
+        user_id=user_id,
+        now=now,
+        lifetime=LIFETIME,
+        ip=ip,
+        user_agent=user_agent,
+    )
+    return token
+
+
+def change_password(
+    engine: sa.Engine,
+    username: str,
+    old: str,
+    new: str,
+    *,
+    ip: str | None,
+    user_agent: str | None,
+    now: datetime,
+) -> str:
+    """Gives an account a new password, ends all its sessions and begins a new one, whose token is returned.
+
+    Raises LoginRefusedError when the old password is wrong (it counts as a failed login) or the new one is no good.
+    """
+    user = check(engine, username, old, ip=ip, now=now)
+    fault = passwords.fault(new)
+    if fault is not None:
+        raise LoginRefusedError(fault)
+    hashed = passwords.hash_password(new)
+    with engine.begin() as connection:
+        accounts.set_password(connection, user.username, hashed, now=now)
+        token = _begin(connection, user.id, ip=ip, user_agent=user_agent, now=now)
+        audit.record(
+            connection,
+            actor=user.username,
+            actor_id=user.id,
+            action="user.password",
+            target=user.username,
+            ip=ip,
+            now=now,
+        )
+    return token
+
+
+def set_cookie(answer: Response, token: str, *, secure: bool) -> None:
+    """Hands the browser its session."""
+    answer.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=secure,
+    )
 
 
 def current(engine: sa.Engine, token: str | None, *, now: datetime) -> Session | None:

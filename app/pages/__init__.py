@@ -8,6 +8,7 @@ from fastapi import APIRouter
 def routers() -> list[APIRouter]:
     """All pages, in the order in which their routes are tried."""
     from app.pages import (
+        account,
         actions,
         coverage,
         docs,
@@ -22,5 +23,19 @@ def routers() -> list[APIRouter]:
         tenders,
     )
 
-    pages = (login, actions, overview, jobs, runs, functions, tenders, searches, coverage, people, docs, live)
+    pages = (
+        login,
+        actions,
+        overview,
+        jobs,
+        runs,
+        functions,
+        tenders,
+        searches,
+        coverage,
+        people,
+        account,
+        docs,
+        live,
+    )
     return [part.router for part in pages]

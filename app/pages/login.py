@@ -61,14 +61,7 @@ def log_in(
     if old:
         sessions.log_out(runtime.engine, old)
     answer = RedirectResponse(following, status_code=303)
-    answer.set_cookie(
-        sessions.COOKIE,
-        token,
-        max_age=int(sessions.LIFETIME.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    sessions.set_cookie(answer, token, secure=request.url.scheme == "https")
     answer.delete_cookie(FORM_COOKIE, path="/admin/login")
     return answer
 

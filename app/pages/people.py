@@ -12,6 +12,7 @@ from app.auth import passwords
 from app.dependencies import Reading, TheCaller, TheRuntime
 from app.pages.actions import back
 from app.pages.templates import page
+from app.runtime import Runtime
 from db import accounts, audit
 
 router = APIRouter(include_in_schema=False)
@@ -22,9 +23,9 @@ Role = Annotated[Literal["viewer", "admin"], Form()]
 
 
 @router.get("/admin/users")
-def users(request: Request, connection: Reading) -> HTMLResponse:
+def users(request: Request, runtime: TheRuntime, connection: Reading) -> HTMLResponse:
     """All accounts."""
-    return page(request, "users.html", users=accounts.all_users(connection), made=None)
+    return _shown(request, runtime, connection)
 
 
 @router.post("/admin/users/add")
@@ -39,8 +40,7 @@ def add(request: Request, runtime: TheRuntime, by: TheCaller, username: Name, ro
         if user is None:
             raise HTTPException(409, f"There is an account {username} already.")
         write_note(connection, runtime, by, "user.create", user.username, {"role": role})
-        everybody = accounts.all_users(connection)
-    return page(request, "users.html", users=everybody, made=(user.username, password))
+        return _shown(request, runtime, connection, made=(user.username, password))
 
 
 @router.post("/admin/users/{username}/role")
@@ -65,7 +65,33 @@ def set_active(
         if not active:
             _keep_one_admin(connection, before)
         accounts.set_active(connection, username, active=active)
-        write_note(connection, runtime, by, "user.enable" if active else "user.disable", username, {})
+        words = {True: "active", False: "disabled"}
+        change = {"before": words[before.is_active], "after": words[active]}
+        write_note(connection, runtime, by, "user.enable" if active else "user.disable", username, change)
+    return back("/admin/users", "user-changed")
+
+
+@router.post("/admin/users/{username}/password")
+def new_password(request: Request, runtime: TheRuntime, by: TheCaller, username: str) -> HTMLResponse:
+    """Gives an account a generated password, shown this once, and ends its sessions."""
+    password = passwords.generate()
+    hashed = passwords.hash_password(password)
+    with runtime.engine.begin() as connection:
+        user = _existing(connection, username)
+        if user.id == by.actor.id:
+            raise HTTPException(409, "Change your own password on the page of your account.")
+        accounts.set_password(connection, username, hashed, now=runtime.clock())
+        write_note(connection, runtime, by, "user.password", user.username, {})
+        return _shown(request, runtime, connection, made=(user.username, password))
+
+
+@router.post("/admin/users/{username}/sessions")
+def end_sessions(runtime: TheRuntime, by: TheCaller, username: str) -> RedirectResponse:
+    """Logs an account out everywhere."""
+    with runtime.engine.begin() as connection:
+        user = _existing(connection, username)
+        ended = accounts.end_all_sessions(connection, user.id)
+        write_note(connection, runtime, by, "session.end", user.username, {"ended": ended})
     return back("/admin/users", "user-changed")
 
 
@@ -86,6 +112,18 @@ def log(
         filters={"actor": actor, "action": action},
         before=before,
         following=found[PAGE - 1].id if len(found) > PAGE else None,
+    )
+
+
+def _shown(
+    request: Request, runtime: Runtime, connection: Reading, *, made: tuple[str, str] | None = None
+) -> HTMLResponse:
+    return page(
+        request,
+        "users.html",
+        users=accounts.all_users(connection),
+        sessions=accounts.session_counts(connection, now=runtime.clock()),
+        made=made,
     )
 
 

@@ -113,9 +113,7 @@ def test_an_address_that_tries_many_names_is_limited(engine: sa.Engine) -> None:
 def test_an_account_that_many_addresses_try_is_limited(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         for number in range(sessions.MAX_ACCOUNT_FAILURES):
-            accounts.record_login(
-                connection, "thandi", f"10.1.0.{number}", succeeded=False, now=NOW, keep=timedelta(days=1)
-            )
+            accounts.begin_login(connection, "thandi", f"10.1.0.{number}", now=NOW, keep=timedelta(days=1))
     with pytest.raises(LoginRefusedError, match="15 minutes"):
         log_in(engine, ip="10.9.9.9")
 
