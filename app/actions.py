@@ -110,7 +110,8 @@ async def cancel_job(runtime: Runtime, by: By, job_id: str) -> bool:
                 raise LookupError(job_id)
             if not jobs.request_cancel(connection, job_id, by=by.actor.name, now=runtime.clock()):
                 return None
-            write_note(connection, runtime, by, "job.cancel", job_id, {"before": job.status})
+            change = {"before": job.status, "after": "asked to end"}
+            write_note(connection, runtime, by, "job.cancel", job_id, change)
             return job
 
     job = await run_in_threadpool(ask)
@@ -123,19 +124,44 @@ async def cancel_job(runtime: Runtime, by: By, job_id: str) -> bool:
     return True
 
 
-async def rerun_job(runtime: Runtime, by: By, job_id: str) -> Sent:
-    """Does a job's work again with its parameters, as a new run."""
+async def retry_job(runtime: Runtime, by: By, job_id: str) -> str:
+    """Goes on with an ended job from the step at which it ended, keeping what was done before; the new run's id.
 
-    def look() -> jobs.Job:
-        with runtime.engine.connect() as connection:
-            job = jobs.get(connection, job_id)
-        if job is None:
-            raise LookupError(job_id)
-        return job
+    Only where the embedded engine has its run. Raises LookupError and ActionRefusedError.
+    """
+    job = await run_in_threadpool(_ended_job, runtime, job_id)
+    if runtime.durable is None:
+        raise ActionRefusedError("An Inngest server has the job's run. Run it again from a step there.")
+    steps = [step for step in job.steps if step.run_id == job.run_id]
+    # The engine forgets a step that a cancellation interrupted: then the last one that it knows is done again.
+    stopped = [step.name for step in steps if step.status != "SUCCESS"][:1]
+    done = [step.name for step in steps if step.status == "SUCCESS"][-1:]
+    refusal = "The job ended before its first step. Run it again instead."
+    for name in [*stopped, *done]:
+        try:
+            new_run = await operations.rerun(runtime.durable, job.run_id, from_step=name)
+        except operations.NotPossibleError as problem:
+            refusal = str(problem)
+            continue
+        change = {"before": job.status, "fromStep": name, "newRun": new_run}
+        await note(runtime, by, "job.retry", job_id, change)
+        return new_run
+    raise ActionRefusedError(refusal)
 
-    job = await run_in_threadpool(look)
+
+def _ended_job(runtime: Runtime, job_id: str) -> jobs.Job:
+    with runtime.engine.connect() as connection:
+        job = jobs.get(connection, job_id)
+    if job is None:
+        raise LookupError(job_id)
     if job.active:
         raise ActionRefusedError("The job is still running. Cancel it first, or wait for its end.")
+    return job
+
+
+async def rerun_job(runtime: Runtime, by: By, job_id: str) -> Sent:
+    """Does a job's work again with its parameters, as a new run. Raises LookupError and ActionRefusedError."""
+    job = await run_in_threadpool(_ended_job, runtime, job_id)
     name = _EVENT_OF_FUNCTION.get(job.function_id)
     if name is None:
         raise ActionRefusedError(f"Jobs of {job.function_id} start by themselves and cannot be asked for.")

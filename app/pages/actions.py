@@ -65,6 +65,22 @@ async def enrich_backfill(
     return back("/admin/jobs", "backfill-requested")
 
 
+@router.post("/history-backfill")
+async def history_backfill(
+    runtime: TheRuntime,
+    by: TheCaller,
+    from_date: Annotated[str, Form(max_length=10)],
+    to_date: Annotated[str, Form(max_length=10)],
+) -> RedirectResponse:
+    """Asks for the releases that were published between two days."""
+    start, end = _day(from_date, "From day"), _day(to_date, "To day")
+    if start is None or end is None:
+        raise HTTPException(422, "Name both days.")
+    data = {"fromDate": start.isoformat(), "toDate": end.isoformat(), **_who(by)}
+    await _send(runtime, by, actions.HISTORY_BACKFILL, data, "history-backfill.request")
+    return back("/admin/jobs", "backfill-requested")
+
+
 @router.post("/enrich-one")
 async def enrich_one(
     runtime: TheRuntime, by: TheCaller, ocid: Annotated[str, Form(max_length=60)]
@@ -82,6 +98,18 @@ async def cancel(runtime: TheRuntime, by: TheCaller, job_id: str) -> RedirectRes
     except LookupError:
         raise HTTPException(404, f"There is no job {job_id}.") from None
     return back(f"/admin/jobs/{job_id}", "cancel-requested" if asked else "already-ended")
+
+
+@router.post("/jobs/{job_id}/retry")
+async def retry(runtime: TheRuntime, by: TheCaller, job_id: str) -> RedirectResponse:
+    """Goes on with a job from the step at which it ended."""
+    try:
+        await actions.retry_job(runtime, by, job_id)
+    except LookupError:
+        raise HTTPException(404, f"There is no job {job_id}.") from None
+    except actions.ActionRefusedError as refusal:
+        raise HTTPException(409, str(refusal)) from refusal
+    return back(f"/admin/jobs/{job_id}", "retry-requested")
 
 
 @router.post("/jobs/{job_id}/rerun")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
-from app.dependencies import Reading, TheRuntime
+from app.dependencies import Reading, TheRuntime, snapshot
+from app.pages.shared import live
 from app.pages.templates import page
 from db import console, coverage
 from db.clock import SOUTH_AFRICA
@@ -48,13 +49,15 @@ def calendar(
 
 
 @router.get("/admin/enrichment")
-def enrichment(request: Request, connection: Reading) -> HTMLResponse:
+def enrichment(request: Request, runtime: TheRuntime) -> HTMLResponse:
     """The queue by reason, and the tenders whose turn is next."""
-    return page(
-        request,
-        "enrichment.html",
-        counts=console.enrichment_counts(connection),
-        reasons=console.enrichment_reasons(connection, limit=50),
-        queue=console.enrichment_queue(connection, limit=50),
-        counted=console.COUNTED,
-    )
+
+    def look() -> dict[str, Any]:
+        with snapshot(runtime) as connection:
+            return {
+                "counts": console.enrichment_counts(connection),
+                "reasons": console.enrichment_reasons(connection, limit=50),
+                "queue": console.enrichment_queue(connection, limit=50),
+            }
+
+    return page(request, "enrichment.html", counted=console.COUNTED, **live(request, runtime, look))

@@ -12,6 +12,7 @@ from app import actions
 from app.dependencies import TheCaller, TheRuntime
 from app.pages.actions import back
 from app.pages.durable import decoded, elsewhere, engine_of, short
+from app.pages.shared import live_async
 from app.pages.templates import page
 from engine import operations
 from engine.functions import Function
@@ -51,8 +52,10 @@ async def pause(
     choice: operations.PausedRuns = (
         "cancel" if runs == "cancel" else "continue" if runs == "continue" else "hold"
     )
-    ended = await operations.pause(engine, _known(runtime, slug), choice)
-    await actions.note(runtime, by, "function.pause", slug, {"runs": runs, "cancelled": len(ended)})
+    known, before = _known(runtime, slug), _state(runtime, slug)
+    ended = await operations.pause(engine, known, choice)
+    change = {"before": before, "after": "paused", "runs": runs, "cancelled": len(ended)}
+    await actions.note(runtime, by, "function.pause", slug, change)
     return back("/admin/functions", "paused")
 
 
@@ -60,8 +63,9 @@ async def pause(
 async def resume(runtime: TheRuntime, by: TheCaller, slug: str) -> RedirectResponse:
     """Lets it go on with what was held."""
     engine = engine_of(runtime)
-    await operations.resume(engine, _known(runtime, slug))
-    await actions.note(runtime, by, "function.resume", slug, {})
+    known, before = _known(runtime, slug), _state(runtime, slug)
+    await operations.resume(engine, known)
+    await actions.note(runtime, by, "function.resume", slug, {"before": before, "after": "active"})
     return back("/admin/functions", "resumed")
 
 
@@ -73,12 +77,17 @@ async def events(
     before: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:
     """Events, the newest first."""
-    if runtime.durable is None:
+    engine = runtime.durable
+    if engine is None:
         return elsewhere(request, runtime, "Events")
-    async with runtime.durable.database.connection() as connection:
-        found = await reading.events(
-            connection, name=name or None, before=before or None, since=None, until=None, limit=PAGE + 1
-        )
+
+    async def look() -> list[reading.EventRow]:
+        async with engine.database.connection() as connection:
+            return await reading.events(
+                connection, name=name or None, before=before or None, since=None, until=None, limit=PAGE + 1
+            )
+
+    found = await live_async(request, runtime, look)
     return page(
         request,
         "events.html",
@@ -130,6 +139,10 @@ def _known(runtime: TheRuntime, slug: str) -> Function:
     if found is None:
         raise HTTPException(404, f"There is no function {slug}.")
     return found
+
+
+def _state(runtime: TheRuntime, slug: str) -> str:
+    return "paused" if _known(runtime, slug).id in engine_of(runtime).registry.paused else "active"
 
 
 def _shown(row: dict[str, Any], now: datetime) -> dict[str, Any]:

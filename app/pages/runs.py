@@ -7,15 +7,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 from app import actions
 from app.dependencies import TheCaller, TheRuntime
 from app.pages.actions import back
-from app.pages.durable import decoded, elsewhere, engine_of, short
+from app.pages.durable import attempt, decoded, elsewhere, engine_of, short
+from app.pages.shared import live_async
 from app.pages.templates import page
 from app.pages.waterfall import run_bars
+from app.runtime import Runtime
 from db import jobs
-from engine import operations
+from engine import Engine, operations
 from engine.sql import reading
 
 router = APIRouter(prefix="/admin/runs", include_in_schema=False)
@@ -33,68 +36,86 @@ async def listing(
     before: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:
     """Runs, the newest first."""
-    if runtime.durable is None:
+    engine = runtime.durable
+    if engine is None:
         return elsewhere(request, runtime, "Runs")
-    async with runtime.durable.database.connection() as connection:
-        found = await reading.runs(
-            connection,
-            function=function or None,
-            statuses=[status] if status else [],
-            before=before or None,
-            limit=PAGE + 1,
-        )
-        depth = await reading.queue_depth(connection, runtime.clock())
-    slugs = sorted(known.slug for known in runtime.durable.registry.by_id.values())
+
+    async def look() -> dict[str, Any]:
+        async with engine.database.connection() as connection:
+            found = await reading.runs(
+                connection,
+                function=function or None,
+                statuses=[status] if status else [],
+                before=before or None,
+                limit=PAGE + 1,
+            )
+            return {
+                "runs": found[:PAGE],
+                "following": found[PAGE - 1].id if len(found) > PAGE else None,
+                "depth": await reading.queue_depth(connection, runtime.clock()),
+            }
+
     return page(
         request,
         "runs.html",
-        runs=found[:PAGE],
         short=short,
-        depth=depth,
-        slugs=slugs,
+        slugs=sorted(known.slug for known in engine.registry.by_id.values()),
         statuses=STATUSES,
         filters={"function": function, "status": status},
         before=before,
-        following=found[PAGE - 1].id if len(found) > PAGE else None,
+        **await live_async(request, runtime, look),
     )
 
 
 @router.get("/{run_id}")
 async def one(request: Request, runtime: TheRuntime, run_id: str) -> Response:
     """One run."""
-    if runtime.durable is None:
+    engine = runtime.durable
+    if engine is None:
         return elsewhere(request, runtime, "Runs")
-    async with runtime.durable.database.connection() as connection, connection.transaction():
+    found = await live_async(request, runtime, lambda: _look(runtime, engine, run_id))
+    run, steps = found["run"], found["steps"]
+    return page(
+        request,
+        "run.html",
+        short=short,
+        bars=run_bars(run, steps, now=runtime.clock()),
+        outputs={step["id"]: decoded(step["memo"]) for step in steps},
+        until=min((step["wake_at"] for step in steps if _waits(step)), default=None),
+        output=decoded(run.output),
+        **found,
+    )
+
+
+async def _look(runtime: Runtime, engine: Engine, run_id: str) -> dict[str, Any]:
+    async with engine.database.connection() as connection, connection.transaction():
         run = await reading.run(connection, run_id)
         if run is None:
             raise HTTPException(
                 404, f"There is no run {run_id}. It may have been removed after its retention time."
             )
-        steps = await reading.steps(connection, run_id)
-        failures = await reading.failures(connection, run_id)
-        events = await reading.events_of(connection, run)
-    return page(
-        request,
-        "run.html",
-        run=run,
-        short=short,
-        bars=run_bars(run, steps, now=runtime.clock()),
-        failures=_attempts(failures),
-        steps={step["id"]: decoded(step["memo"]) for step in steps},
-        events=[(event, decoded(event.body)) for event in events],
-        output=decoded(run.output),
-        job_id=_job_of(runtime, run_id),
-    )
+        return {
+            "run": run,
+            "steps": await reading.steps(connection, run_id),
+            "failures": _attempts(await reading.failures(connection, run_id)),
+            "events": [(event, decoded(event.body)) for event in await reading.events_of(connection, run)],
+            "job_id": await run_in_threadpool(_job_of, runtime, run_id),
+        }
+
+
+def _waits(step: dict[str, Any]) -> bool:
+    return step["wake_at"] is not None and step["ended_at"] is None
 
 
 @router.post("/{run_id}/cancel")
 async def cancel(runtime: TheRuntime, by: TheCaller, run_id: str) -> RedirectResponse:
     """Ends the run, and asks its job to end as well."""
     engine = engine_of(runtime)
-    job_id = _job_of(runtime, run_id)
+    job_id = await run_in_threadpool(_job_of, runtime, run_id)
     asked = job_id is not None and await actions.cancel_job(runtime, by, job_id)
     ended = await operations.cancel(engine, [run_id])
-    await actions.note(runtime, by, "run.cancel", run_id, {"job": job_id})
+    change = {"job": job_id, "before": "live" if asked or ended else "ended", "after": "Cancelled"}
+    await actions.note(runtime, by, "run.cancel", run_id, change if asked or ended else {"job": job_id})
     return back(f"/admin/runs/{run_id}", "cancelled" if asked or ended else "already-ended")
 
 
@@ -149,9 +170,7 @@ def _attempts(failures: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
     """The failed attempts by step; those of the function's own body under `step`."""
     found: dict[str, list[dict[str, Any]]] = {}
     for failure in failures:
-        error = decoded(failure["error"])
-        shown = error if isinstance(error, dict) else {"message": str(error)}
-        found.setdefault(failure["step_id"], []).append({**failure, "error": shown})
+        found.setdefault(failure["step_id"], []).append(attempt(failure))
     return found
 
 

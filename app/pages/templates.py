@@ -55,6 +55,7 @@ def _environment() -> jinja2.Environment:
         progress_text=words.progress_text,
         progress_share=words.progress_share,
         relative=words.relative,
+        since=words.since,
         as_datetime=as_datetime,
         pretty=pretty,
     )

@@ -1,5 +1,6 @@
 "use strict";
 (() => {
+  document.documentElement.classList.add("js");
   const byId = (id) => document.getElementById(id);
   const live = () => [...document.querySelectorAll("[data-live]")];
   const state = byId("live-state");
@@ -70,17 +71,40 @@
     if (question && !confirm(question)) event.preventDefault();
   });
 
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button.copy");
+    if (!button) return;
+    const block = button.parentElement.querySelector("pre");
+    try {
+      await navigator.clipboard.writeText(block.textContent);
+    } catch {
+      // Without HTTPS there is no clipboard: what is selected can be copied with the keyboard.
+      getSelection().selectAllChildren(block);
+      button.textContent = "Selected";
+      return;
+    }
+    button.textContent = "Copied";
+  });
+
   let chosen = -1;
+  let chosenId = "";
   function choose(step) {
     const rows = [...document.querySelectorAll("[data-row]")];
     if (!rows.length) return;
+    const kept = chosenId ? rows.findIndex((row) => row.id === chosenId) : -1;
+    if (kept >= 0) chosen = kept;
     chosen = Math.min(rows.length - 1, Math.max(0, chosen + step));
     for (const row of rows) row.classList.remove("chosen");
     rows[chosen].classList.add("chosen");
+    chosenId = rows[chosen].id;
+    if (!step) return;
     const link = rows[chosen].querySelector("a, summary");
     if (link) link.focus({ preventScroll: true });
     rows[chosen].scrollIntoView({ block: "nearest" });
   }
+
+  // A refresh draws the rows anew: the chosen one stays chosen, wherever it is now.
+  document.addEventListener("htmx:after:swap", () => { if (chosen >= 0) choose(0); });
 
   const help = byId("keys");
   const helpButton = byId("keys-toggle");
