@@ -1,0 +1,148 @@
+"""How long the console's pages take after years of use: run by `make soak`, which prints the figures.
+
+The time is the whole answer's over loopback, one request after the other: what a browser waits for, network aside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from app.live import Ticker
+from app.runtime import utc_now
+from app.serving import BackgroundServing, Serving
+from app.settings import Settings
+from tests.app import scale
+from tests.app.conftest import add_accounts, log_in
+from tests.conftest import temporary_database
+
+pytestmark = pytest.mark.soak
+
+ASKED = 60
+PROMISED_MS = 50.0
+
+PAGES = {
+    "overview": "/admin",
+    "jobs": "/admin/jobs",
+    "jobs, a later page": f"/admin/jobs?before={scale.job_id(scale.JOBS // 2)}",
+    "jobs of a status": "/admin/jobs?status=FAILED",
+    "jobs of a type": "/admin/jobs?type=ENRICHMENT_MANUAL",
+    "jobs by a seldom trigger": "/admin/jobs?trigger=github-actions",
+    "jobs of a status and a trigger": "/admin/jobs?status=CRASHED&trigger=manual",
+    "jobs, the longest": "/admin/jobs?sort=longest",
+    "jobs of a status, the longest": "/admin/jobs?sort=longest&status=CANCELLED",
+    "jobs, the oldest": "/admin/jobs?sort=oldest",
+    "jobs of some days": "/admin/jobs?from={first}&to={last}",
+    "jobs with common words": "/admin/jobs?q=running",
+    "jobs with seldom words": "/admin/jobs?q=699",
+    "jobs with words that no job has": "/admin/jobs?q=nowhere-to-be-found",
+    "jobs by an id": f"/admin/jobs?q={scale.run_id(77)}",
+    "a job": f"/admin/jobs/{scale.job_id(scale.JOBS - 10)}",
+    "a failed job": f"/admin/jobs/{scale.job_id(97 * 1000)}",
+    "runs": "/admin/runs",
+    "runs, a later page": f"/admin/runs?before={scale.run_id(scale.RUNS // 2)}",
+    "runs of a function": "/admin/runs?function=protenders-platform-cleanup-jobs",
+    "runs of a function without any": "/admin/runs?function=protenders-platform-send-alerts",
+    "failed runs": "/admin/runs?status=Failed",
+    "failed runs of a function": "/admin/runs?status=Failed&function=protenders-platform-enrich-today",
+    "running runs": "/admin/runs?status=Running",
+    "a run": f"/admin/runs/{scale.run_id(97 * 1000)}",
+    "functions": "/admin/functions",
+    "events": "/admin/events",
+    "events of a name": "/admin/events?name=system/cleanup-jobs.requested",
+    "an event": f"/admin/events/{scale.job_id(500).replace('01J', '01E', 1)}",
+    "tenders": "/admin/tenders",
+    "tenders with words": "/admin/tenders?q=borehole+pump",
+    "tenders with words that none has": "/admin/tenders?q=nowhere",
+    "tenders of a province and state": "/admin/tenders?province=Limpopo&lifecycle=cancelled",
+    "tenders by enrichment": "/admin/tenders?enrichment_status=failed",
+    "a tender": "/admin/tenders/ocds-9t57fa-150001",
+    "coverage": "/admin/coverage",
+    "enrichment": "/admin/enrichment",
+    "users": "/admin/users",
+    "account": "/admin/account",
+    "searches": "/admin/searches",
+    "audit": "/admin/audit",
+    "audit of an actor": "/admin/audit?actor=seldom",
+    "audit of an action": "/admin/audit?action=function.pause",
+    "login": "/admin/login",
+    "API of jobs": "/api/admin/jobs",
+    "API of a sync's state": "/api/admin/sync/state",
+}
+
+
+@pytest.fixture(scope="module")
+def served(
+    pg_server: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Serving]:
+    """The whole app on the filled database; its functions registered, its syncs far away."""
+    with temporary_database(pg_server, template=template_database) as url:
+        settings = Settings(
+            _env_file=None,
+            database_url=url,
+            protenders_home=tmp_path_factory.mktemp("home"),
+            sync_cron="0 0 1 1 *",
+        )
+        with BackgroundServing(settings, source="replay") as serving:
+            add_accounts(serving)
+            scale.fill(serving.runtime.engine, now=utc_now())
+            yield serving
+
+
+@pytest.fixture(scope="module")
+def admin(served: Serving) -> Iterator[httpx.Client]:
+    with log_in(served.url, "admin") as client:
+        yield client
+
+
+def p95(milliseconds: list[float]) -> float:
+    return statistics.quantiles(milliseconds, n=20)[-1]
+
+
+def measured(ask: Callable[[], object]) -> list[float]:
+    """The times of `ASKED` calls in milliseconds, after a few that count for nothing."""
+    for _ in range(6):
+        ask()
+    found = []
+    for _ in range(ASKED):
+        began = time.perf_counter()
+        ask()
+        found.append((time.perf_counter() - began) * 1000)
+    return found
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_served_within_its_time(
+    admin: httpx.Client, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = utc_now()
+    address = PAGES[name].format(first=f"{now.year - 1}-12-01", last=f"{now.year - 1}-12-31")
+
+    def ask() -> None:
+        answer = admin.get(address, follow_redirects=True)
+        assert answer.status_code == 200, (address, answer.text[:300])
+
+    times = measured(ask)
+    with capsys.disabled():
+        print(f"\n{name:36} p50 {statistics.median(times):6.1f} ms   p95 {p95(times):6.1f} ms", end="")
+    assert p95(times) < PROMISED_MS
+
+
+def test_a_live_tick_is_cheap(served: Serving, capsys: pytest.CaptureFixture[str]) -> None:
+    ticker = Ticker(served.runtime.engine, asyncio.Event())
+    times = measured(ticker._look)
+    with capsys.disabled():
+        print(f"\n{'live tick':36} p50 {statistics.median(times):6.1f} ms   p95 {p95(times):6.1f} ms", end="")
+    assert p95(times) < PROMISED_MS / 5
+
+
+def test_the_database_is_as_large_as_promised(served: Serving) -> None:
+    with served.runtime.engine.connect() as connection:
+        for table, least in (("tenders", 199_000), ("jobs", 100_000), ("job_steps", 1_000_000)):
+            assert connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one() >= least
