@@ -10,7 +10,12 @@ from enrichment.province import NATIONAL, province_of
 from ocds.values import PLACEHOLDERS
 
 _DASHES = tuple(
-    re.compile(pattern) for pattern in (r"\s+[-–—]\s+", r"\s+[-–—]\s*|\s*[-–—]\s+", r"\s*[-–—]\s*")
+    re.compile(pattern)
+    for pattern in (
+        r"\s+[-–—]\s+",
+        r"\s+[-–—]\s*|\s*[-–—]\s+",
+        r"\s*(?<!-on)(?<!-de)(?<!-die)[-–—](?!(?:on|de|die)-)\s*",  # not inside of Kenton-on-Sea
+    )
 )
 _FEWEST_SEGMENTS = 3
 _STREETS_FROM = 2  # after town and suburb
