@@ -1,7 +1,7 @@
 """Whom to ask: one valid e-mail address and one valid South African telephone number, or nothing."""
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -10,6 +10,10 @@ from enrichment.data import word_list
 
 _REGION = "ZA"
 _COUNTRY_CODE = 27
+_KINDS_OF_NUMBER = (
+    "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan",
+    "voicemail",
+)  # fmt: skip
 _NATIONAL = re.compile(r"0[1-8]\d[\s-]?\d{3}[\s-]?\d{4}", re.ASCII)
 _AT_SIGN = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*", re.IGNORECASE)
 _DOT_SIGN = re.compile(r"\s*[\[({<]\s*dot\s*[\])}>]\s*", re.IGNORECASE)
@@ -23,6 +27,8 @@ _PLACEHOLDER_DOMAIN = re.compile(
 )
 _PLAIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*", re.ASCII)
 _PLAIN_ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
+_PLAIN_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9]|-(?!-)){0,61}(?<!-)\.){1,4}(?:za|com|net|org)", re.ASCII)
+_LONGEST_DOMAIN = 100
 _LONGEST = 500
 _NUMBER_BREAK = re.compile(
     r"\s*(?:[;,|]|\bor\b|\band\b|&|/|(?:\bext(?:ension)?\b|\bx(?=\s*\d)))\s*", re.IGNORECASE
@@ -67,6 +73,9 @@ def _validated(local: str, domain: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _domain(domain: str) -> str | None:
+    lowered = domain.lower()
+    if len(lowered) <= _LONGEST_DOMAIN and _PLAIN_DOMAIN.fullmatch(lowered):
+        return lowered  # what the validator would answer too, in a fortieth of the time
     try:
         return validate_email(f"a@{domain}", check_deliverability=False).domain
     except EmailNotValidError:
@@ -84,17 +93,25 @@ def telephone_of(text: str | None) -> str | None:
         digits = _NOT_DIGIT.sub("", part)
         if not 9 <= len(digits) <= 15 or len(set(digits[-7:])) == 1:
             continue
-        number = _parsed(part, digits)
-        if number is not None and phonenumbers.is_valid_number(number):
+        if _NATIONAL.fullmatch(part):
+            if _south_african().fullmatch(digits, 1):
+                return f"+{_COUNTRY_CODE}{digits[1:]}"
+            continue
+        try:
+            number = phonenumbers.parse(part, _REGION)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
             return f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
     return None
 
 
-def _parsed(text: str, digits: str) -> phonenumbers.PhoneNumber | None:
-    """The number; "012-406-1999", the form that nearly all have, needs no parser."""
-    if _NATIONAL.fullmatch(text):
-        return phonenumbers.PhoneNumber(country_code=_COUNTRY_CODE, national_number=int(digits))
-    try:
-        return phonenumbers.parse(text, _REGION)
-    except phonenumbers.NumberParseException:
-        return None
+@cache
+def _south_african() -> re.Pattern[str]:
+    """The numbers of the country's plan as the library has it, in one pattern: "012-406-1999", the form that nearly
+    all have, needs no parser.
+    """
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(_REGION)
+    kinds = [getattr(plan, name) for name in _KINDS_OF_NUMBER]
+    patterns = [kind.national_number_pattern for kind in kinds if kind and kind.national_number_pattern]
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
