@@ -51,6 +51,6 @@ def is_name(lowered: str) -> bool:
 
 @cache
 def _dictionary() -> tuple[frozenset[str], frozenset[str]]:
-    """The listed words, and the listed names."""
-    listed = gzip.decompress(read_data("english.txt.gz")).decode().split()
-    return frozenset(filter(str.islower, listed)), frozenset(filter(str.istitle, listed))
+    """The listed words, and the listed names, which stand behind an empty line."""
+    words, _, names = gzip.decompress(read_data("english.txt.gz")).decode().partition("\n\n")
+    return frozenset(words.split()), frozenset(names.split())

@@ -43,10 +43,10 @@ _LANDMARK = (
     r"tvet college|police station|magistrate'?s?'? court|prison|correctional centre|nature reserve|"
     r"street|road|avenue|drive|station)"
 )
-_LANDMARK_WORDS = (
-    "municip", "station", "school", "hospital", "clinic", "village", "township", " dam", "airport", "college", "court",
-    "prison", "centre", "reserve", "street", "road", "avenue", "drive",
-)  # fmt: skip
+_MAY_HAVE_LANDMARK = re.compile(
+    r"municip|station|school|hospital|clinic|village|township| dam|airport|college|court|prison|centre|reserve|street"
+    r"|road|avenue|drive"
+)
 _BEFORE_LANDMARK = re.compile(rf"\b([a-z][a-z'’-]{{3,}})(?= {_LANDMARK}\b)")
 _NAMED_LANDMARK = re.compile(rf"(?<=[a-z])(?<!\bthe)( {_LANDMARK})\b")
 _NAME_AT_END = re.compile(r"(?:^|[\s(/,])(?!No\b|The\b)[A-Za-z]?[a-z]*[A-Z][\w'’-]+$")
@@ -62,7 +62,7 @@ _NAME_OF_A_BODY = re.compile(  # and not "Water and Sanitation", which is mostly
 class _Lexicon(NamedTuple):
     words: dict[str, str]
     phrases: dict[str, str]
-    phrases_by_first_word: dict[str, re.Pattern[str]]
+    phrases_by_first_word: dict[str, list[str]]
 
 
 def is_shouted(text: str) -> bool:
@@ -97,19 +97,32 @@ def _calmed_run(match: re.Match[str]) -> str:
 
 
 def _calmed(text: str) -> str:
-    lexicon = _lexicon()
     calmed = _WORD.sub(_afrikaans_word_found if _is_afrikaans(text) else _word_found, text)
     if len(text) > 1 and text[-2] == " ":
         calmed = calmed[:-1] + text[-1]  # the A of "Phase A" is no article
     lowered = calmed.lower()
-    for first in dict.fromkeys(lowered.split()):
-        pattern = lexicon.phrases_by_first_word.get(first)
-        if pattern:
-            calmed = pattern.sub(lambda found: lexicon.phrases[found[0].lower()], calmed)
-    if any(word in lowered for word in _LANDMARK_WORDS):
+    if len(lowered) == len(calmed):
+        calmed = _with_phrases(calmed, lowered)
+    if _MAY_HAVE_LANDMARK.search(lowered):
         calmed = _BEFORE_LANDMARK.sub(_named, calmed)
         calmed = _NAMED_LANDMARK.sub(_landmark, calmed)
     return calmed
+
+
+def _with_phrases(text: str, lowered: str) -> str:
+    """``text`` with the lexicon's phrases as they are written; ``lowered`` has the same letters at the same places.
+
+    Phrases may overlap: "National Department of Tourism" is two.
+    """
+    lexicon = _lexicon()
+    for word in _WORD.finditer(lowered):
+        start = word.start()
+        for phrase in lexicon.phrases_by_first_word.get(word[0].rstrip(_EDGES), ()):
+            end = start + len(phrase)
+            if lowered.startswith(phrase, start) and not lowered[end : end + 1].isalnum():
+                text = text[:start] + lexicon.phrases[phrase] + text[end:]
+                break
+    return text
 
 
 def _named(match: re.Match[str]) -> str:
@@ -226,15 +239,12 @@ def _lexicon() -> _Lexicon:
     return _Lexicon(words, phrases, _by_first_word(phrases))
 
 
-def _by_first_word(phrases: dict[str, str]) -> dict[str, re.Pattern[str]]:
-    """The phrases of each first word as one pattern, the longest first; a first word is what a blank ends."""
+def _by_first_word(phrases: dict[str, str]) -> dict[str, list[str]]:
+    """The phrases of each first word, the longest first; a first word is what a blank ends."""
     groups: dict[str, list[str]] = {}
     for phrase in sorted(phrases, key=len, reverse=True):
-        groups.setdefault(phrase.split(" ")[0], []).append(re.escape(phrase))
-    return {
-        first: re.compile(rf"(?<!\w)(?:{'|'.join(group)})(?!\w)", re.IGNORECASE)
-        for first, group in groups.items()
-    }
+        groups.setdefault(phrase.split(" ")[0], []).append(phrase)
+    return groups
 
 
 def _place_names() -> set[str]:
