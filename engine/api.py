@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
-from engine.routes import events, functions, graphql, operating, registering, runs
+from engine.routes import checkpoints, events, functions, graphql, operating, registering, runs
 from engine.routes.edge import Edge
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def make_router(engine: Engine) -> APIRouter:
     """All routes of the engine but `/health`, for the app it is embedded in."""
     router = APIRouter(include_in_schema=False)
     edge = Edge(engine)
-    for part in (events, registering, runs, functions, operating, graphql):
+    for part in (events, registering, runs, checkpoints, functions, operating, graphql):
         for path, methods, endpoint in part.routes(edge):
             router.add_route(path, endpoint, methods=methods)
     return router

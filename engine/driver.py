@@ -53,6 +53,10 @@ class Driver:
         self._leaving = False
         self._ending = False
         self._width = 1
+        # the call of the body that is under way, since when, and how many steps had ended by then
+        self._asked: wire.Call | None = None
+        self._asked_at = state.claimed.queued_at
+        self._asked_with = 0
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
@@ -205,6 +209,8 @@ class Driver:
                 return
             started = self.room.clock()
             outcome = await self._call(pending)
+        if pending is None:
+            self._asked = None
         if self.over or self._ending:
             return
         if pending is None:
@@ -237,6 +243,8 @@ class Driver:
             version=state.version,
             use_api=state.size + sum(map(len, state.events)) > wire.API_STATE,
         )
+        if pending is None:
+            self._asked, self._asked_at, self._asked_with = call, room.clock(), ended
         memos, stack = state.parts(depth)
         body = wire.request_body(call, events=state.events, memos=memos, stack=stack, depth=depth)
         headers = wire.request_headers(call)
@@ -297,14 +305,47 @@ class Driver:
             missing = wire.failure("StepNotFound", f"the SDK did not run step {target.name!r} when asked to")
             await self._record_failure(missing, target, started)
             return
-        # Steps that ended while the SDK was answering make its answer old, not wrong: it is asked again.
-        if not fresh and not state.pending and target is None and state.discover_at is None:
+        if outcome.result is not None:
+            state.carried += apply.steps
+            await self._finish(COMPLETED, outcome.result)
+            return
+        if not fresh and not state.pending and target is None and len(state.memos) > self._asked_with:
+            # Steps that ended while the SDK was answering make its answer old, not wrong: it is asked again.
+            state.discover_by(now)
+        elif not fresh and not state.pending and target is None:
             stuck = wire.failure("InvalidResponse", "the SDK reports only steps that have already ended")
             await self._record_failure(stuck, None, started)
             return
         if ended_race is not None:
             state.after_end(race=ended_race, now=now)
         await self._write(apply)
+
+    async def checkpoint(self, request_id: str | None, ops: list[wire.Op]) -> bool:
+        """Record steps that have ended within the body's call under way, before it answers.
+
+        False: no such call is under way (any more), so nothing is recorded and the SDK must not go on.
+        """
+        state, now = self.state, self.room.clock()
+        if self._asked is None or self.over or self._ending:
+            return False
+        if request_id is not None and request_id != self._asked.request_id:
+            return False
+        told = wire.Steps(ops=ops, version=state.version)
+        apply = self._apply()
+        for op in ops:
+            if op.id not in state.memos:
+                base = self.room.config.retry_base
+                step_ran(state, apply, op, told, None, self._asked_at, now, base)
+        self._asked_at = now
+        limit = self._over_limit()
+        try:
+            if limit is not None:
+                await self._fail(limit)
+                return False
+            return await self._write(apply) is not None
+        except Exception as error:
+            self._error = error
+            raise
 
     async def _record_failure(self, failure: wire.Failure, target: Pending | None, started: datetime) -> None:
         """The call as a whole failed: try it again later, or end the run."""

@@ -74,19 +74,18 @@ def step_began(
 ) -> wire.Failure | None:
     """A step that ends later: planned, sleeping, waiting or invoking. Returns why it cannot."""
     pending = Pending(op.id, op.name, wire.RUN if op.kind == wire.PLANNED else op.kind, now, race=race)
-    status = PLANNED
+    status, timeout = PLANNED, durations.told(op.opts.get("timeout"))
     try:
         if op.kind == wire.PLANNED:
             pending.depth = depth
         elif op.kind == wire.SLEEP:
-            status, pending.wake_at = SLEEPING, durations.instant(op.subject, now)
+            status, pending.wake_at = SLEEPING, durations.instant(durations.told(op.subject), now)
         elif op.kind == wire.WAIT:
-            status, pending.wake_at = WAITING, now + durations.parse(op.opts.get("timeout"))
+            status, pending.wake_at = WAITING, now + durations.parse(timeout)
             event, condition = op.opts.get("event") or op.subject, op.opts.get("if")
             _check_wait(event, condition)
             apply.waits.append(Wait(op.id, event, condition or None, pending.wake_at))
         else:
-            timeout = op.opts.get("timeout")
             wanted = durations.instant(timeout, now) if timeout else now + INVOKE_FOREVER
             status, pending.wake_at = INVOKING, wanted
         if pending.wake_at is not None and pending.wake_at - now > durations.LONGEST:

@@ -21,6 +21,8 @@ _STREAMED = 201
 RUN, SLEEP, WAIT, INVOKE = "StepRun", "Sleep", "WaitForEvent", "InvokeFunction"
 PLANNED, ERROR, FAILED = "StepPlanned", "StepError", "StepFailed"
 _OPS = {RUN, "Step", SLEEP, WAIT, INVOKE, PLANNED, ERROR, FAILED}
+# Not a step: an SDK that checkpoints says in this way that the function returned, after its last steps.
+_COMPLETE = "RunComplete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +124,13 @@ class Op:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The SDK reports steps; the run goes on."""
+    """The SDK reports steps; the run goes on, unless they come with the function's `result`."""
 
     ops: list[Op]
     version: int
     no_retry: bool = False
     retry_after: str | None = None
+    result: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +198,26 @@ def read_response(response: Response) -> Outcome:
 def _steps(value: object, version: int, no_retry: bool, retry_after: str | None) -> Steps | Failure:
     if not isinstance(value, list) or not value:
         return failure("InvalidResponse", "a 206 answer must be a list of at least one step")
+    result: bytes | None = None
+    if isinstance(value[-1], dict) and value[-1].get("op") == _COMPLETE:
+        result = orjson.dumps(value.pop().get("data"))
+        if len(result) > MAX_STEP_OUTPUT:
+            return _too_large("the function's output", len(result))
+    ops = read_ops(value)
+    if isinstance(ops, Failure):
+        return ops
+    return Steps(ops=ops, version=version, no_retry=no_retry, retry_after=retry_after, result=result)
+
+
+def read_ops(items: list[Any]) -> list[Op] | Failure:
+    """The steps of an answer, or of a checkpoint; a `Failure` if one of them is no step."""
     ops: list[Op] = []
-    for item in value:
+    for item in items:
         op = _op(item)
         if isinstance(op, Failure):
             return op
         ops.append(op)
-    return Steps(ops=ops, version=version, no_retry=no_retry, retry_after=retry_after)
+    return ops
 
 
 def _op(item: object) -> Op | Failure:

@@ -86,6 +86,14 @@ def test_forms_are_events_too(stage: Stage) -> None:
     assert stored[0]["data"] == {"a": 1}
 
 
+def test_json_that_curl_calls_a_form_is_an_event(stage: Stage) -> None:
+    body = orjson.dumps({"name": "curl/sent", "data": {"a": 1}})
+    reply = post(stage, "/e/any", body, **{"content-type": "application/x-www-form-urlencoded"})
+    assert reply.status_code == 200, reply.text
+    stored = httpx.get(f"{stage.origin}/v1/events", params={"name": "curl/sent"}).json()["data"]
+    assert stored[0]["data"] == {"a": 1}
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
