@@ -33,6 +33,16 @@ def test_a_sync_saves_every_tender_once_with_its_release_and_its_row(world: Worl
     assert world.scalar("SELECT count(*) FROM staged_releases") == 0
 
 
+def test_two_thousand_tenders_are_enriched_with_at_most_four_requests_of_the_portal(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(limits=Limits(max_enrichment_per_run=5_000, max_release_fetch_per_run=0))
+    world.sync()
+    assert world.scalar("SELECT count(*) FROM tenders WHERE enrichment_status = 'enriched'") >= 2_000
+    asked = world.stand_in.traffic.summary()["requests"]
+    assert asked.get("bucket", 0) + asked.get("page", 0) <= 4, asked
+
+
 def test_closing_times_are_those_of_the_portal_in_south_african_time(world: World) -> None:
     world.sync()
     odd = world.rows(
