@@ -13,6 +13,11 @@ WEIGHTS: dict[str, tuple[int, tuple[str, ...]]] = {
 """Group → its points and the columns that share them equally."""
 DOCUMENTS = 12
 BRIEFING = 8
+MOST = {group: weight for group, (weight, _) in WEIGHTS.items()} | {
+    "documents": DOCUMENTS,
+    "briefing": BRIEFING,
+}
+"""The points that each group can give; 100 together."""
 
 
 def score(columns: Mapping[str, Any]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from app.opendata.asking import of_form
 from app.opendata.differences import changes
 from app.pages.templates import page
 from db import console, tender_cursors, tender_reads, tender_search
+from enrichment.quality import MOST
 
 router = APIRouter(prefix="/admin/tenders", include_in_schema=False)
 
@@ -55,6 +56,7 @@ def one(request: Request, connection: Reading, key: str) -> HTMLResponse:
         "tender.html",
         tender=tender,
         fields=_fields(tender),
+        points=_points(tender["quality"] or {}),
         versions=_versions(history),
         identifier=console.identifier(connection, tender["ocid"]),
         touched=console.jobs_of_tender(connection, tender["ocid"]),
@@ -74,6 +76,11 @@ def _fields(tender: dict[str, Any]) -> list[tuple[str, Any, dict[str, Any]]]:
         for name, value in tender.items()
         if name not in _ASIDE and value is not None
     ]
+
+
+def _points(given: dict[str, int]) -> list[tuple[str, int, int]]:
+    """Group, its points, and how many it can give, of the data-quality score."""
+    return [(group, given[group], most) for group, most in MOST.items() if group in given]
 
 
 def _versions(history: Any) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from app.auth.sessions import COOKIE
 from app.headers import MAX_BODY
 from app.serving import Serving
+from enrichment.quality import MOST
 from tests.app.conftest import PASSWORDS, csrf_of, log_in
 from tests.waiting import until
 
@@ -248,6 +249,18 @@ def test_every_page_has_one_heading_unique_ids_and_nothing_inline(browser: Brows
         assert outline.inline == [], path
         assert len(outline.ids) == len(set(outline.ids)), path
         assert "Recorded stand-in" in answer.text, path
+
+
+def test_a_tender_shows_the_points_of_its_score(browser: Browser, job_id: str) -> None:
+    admin = browser("admin")
+    tender = admin.get("/api/tenders?limit=1").json()["tenders"][0]
+    points = admin.get(f"/api/tenders/{tender['ocid']}").json()["quality"]
+    shown = admin.get(f"/admin/tenders/{tender['ocid']}").text
+    assert sum(points.values()) == tender["data_quality_score"]
+    assert sum(MOST.values()) == 100
+    assert f"Data quality: {tender['data_quality_score']} of 100" in shown
+    for group, given in points.items():
+        assert f"<dt>{group.capitalize()}</dt><dd>{given} of {MOST[group]}</dd>" in shown
 
 
 def test_a_viewer_sees_every_page_and_no_button_that_changes(browser: Browser, job_id: str) -> None:
