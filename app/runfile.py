@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,6 +34,14 @@ def new_instance(url: str) -> RunFile:
     return RunFile(url=url, pid=os.getpid(), instance=secrets.token_hex(8), token=secrets.token_urlsafe(32))
 
 
+def shared_instance(url: str, derive: Callable[[str], str]) -> RunFile:
+    """The same description in every worker that serves this address, so that a command may meet any of them: its name
+    and token are derived from the secret that the workers share."""
+    return RunFile(
+        url=url, pid=os.getpid(), instance=derive(f"instance {url}")[:16], token=derive("command line token")
+    )
+
+
 @contextmanager
 def published(home: Path, server: RunFile) -> Iterator[None]:
     """Keeps the file there while the block runs; leaves another server's newer file alone."""
@@ -48,7 +56,7 @@ def published(home: Path, server: RunFile) -> Iterator[None]:
         yield
     finally:
         current = read(home)
-        if current is not None and current.instance == server.instance:
+        if current is not None and (current.instance, current.pid) == (server.instance, server.pid):
             path.unlink(missing_ok=True)
 
 

@@ -17,7 +17,7 @@ from app.auth.protection import guard
 from app.opendata.models import Problem
 from app.opendata.throttle import OpenAccess, TokenBuckets
 from app.pages import routers as page_routers
-from app.runfile import RunFile, new_instance, published
+from app.runfile import RunFile, new_instance, published, shared_instance
 from app.runtime import Clock, Runtime, started, utc_now
 from app.settings import Settings, SourceChoice, load
 
@@ -42,7 +42,7 @@ def create_app(
     chosen = settings or load()
     if settings is None:
         extras.set_up_logging(chosen)
-    this = instance or new_instance(chosen.app_url or DEFAULT_URL)
+    this = instance or _instance(chosen)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -73,6 +73,12 @@ def create_app(
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
+
+
+def _instance(settings: Settings) -> RunFile:
+    """Of a process that uvicorn started, perhaps as one of several."""
+    url = settings.app_url or DEFAULT_URL
+    return shared_instance(url, settings.derived_key) if settings.secret_key else new_instance(url)
 
 
 def _buckets(settings: Settings) -> TokenBuckets | None:

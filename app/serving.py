@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Self
@@ -16,7 +17,7 @@ from app.actions import By
 from app.auth import sessions
 from app.auth.protection import Actor
 from app.loopback import QuietServer, http_server, listen, port_of
-from app.runfile import RunFile, new_instance
+from app.runfile import RunFile, new_instance, shared_instance
 from app.runtime import Runtime
 from app.server import create_app
 from app.settings import Settings, SourceChoice
@@ -28,7 +29,8 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared 
 
 
 class Serving:
-    """The app on a port. The socket listens from the start, so a busy port is known before anything else happens.
+    """The app on a port. The socket listens from the start, so a busy port is known before anything else happens;
+    or it is given, and shared with other processes.
 
     Raises PortUnavailableError.
     """
@@ -40,13 +42,18 @@ class Serving:
         host: str = "127.0.0.1",
         port: int = 0,
         source: SourceChoice | None = None,
+        listener: socket.socket | None = None,
     ) -> None:
         self.settings = settings
-        self._listener = listen(host, port)
+        self._listener = listener or listen(host, port)
         self.port = port_of(self._listener)
         shown = _ANY_ADDRESS.get(host, f"[{host}]" if ":" in host else host)
         self.url = f"http://{shown}:{self.port}"
-        self.instance: RunFile = new_instance(self.url)
+        # One of several on a socket that their parent opened: a command may meet any of them.
+        shared = listener is not None
+        self.instance: RunFile = (
+            shared_instance(self.url, settings.derived_key) if shared else new_instance(self.url)
+        )
         self.app = create_app(settings, source=source, instance=self.instance)
         self._server: QuietServer = http_server(self.app)
 

@@ -132,8 +132,12 @@ class Recorder:
             return error
 
     def _opened(self, model: type[R], continuing: str | None) -> Json:
+        began = time.monotonic()
         with self._watched("create-job-log", self.ctx.attempt + 1):
-            return self._open(model, continuing)
+            opened = self._open(model, continuing)
+        fields = self._fields("create-job-log", self.ctx.attempt + 1, began) | {"job": opened["jobId"]}
+        log.info("step done", extra=fields)
+        return opened
 
     def _open(self, model: type[R], continuing: str | None) -> Json:
         resources, event = self.resources, self.ctx.event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,9 +35,14 @@ def serve(
         bool,
         typer.Option("--first-sync", help="Ask for a sync if there was none yet, and say where to look."),
     ] = False,
+    workers: Annotated[
+        int, typer.Option(help="Processes that share the port and the work.", min=1, max=64)
+    ] = 1,
+    inherited: Annotated[int | None, typer.Option("--socket", hidden=True)] = None,
 ) -> int:
     """Run the app: pages, JSON API, functions and, without Inngest keys, the embedded engine."""
     import logging
+    import socket
 
     import uvloop
 
@@ -57,13 +63,35 @@ def serve(
             "set APP_ENV=production and SECRET_KEY before others can",
             host,
         )
+    if workers > 1:
+        return _several(
+            workers, host, port, [*(["--source", source] if source else []), *(["--first-sync"] * first_sync)]
+        )
     try:
-        serving = Serving(loaded, host=host, port=port, source=chosen)
+        listener = None if inherited is None else socket.socket(fileno=inherited)
+        serving = Serving(loaded, host=host, port=port, source=chosen, listener=listener)
     except PortUnavailableError as problem:
         raise CommandError(str(problem)) from problem
-    uvloop.run(serving.run_until_signalled(on_ready=_first_sync if first_sync else _say_where))
+    ready = _first_sync if first_sync else _say_where
+    uvloop.run(serving.run_until_signalled(on_ready=ready if inherited is None else _with_parent(ready)))
     _leave()
     return Exit.SUCCESS
+
+
+def _several(count: int, host: str, port: int, options: list[str]) -> int:
+    """This process only keeps the others."""
+    import asyncio
+
+    from app.loopback import PortUnavailableError, listen
+    from app.workers import Workers
+
+    try:
+        listener = listen(host, port)
+    except PortUnavailableError as problem:
+        raise CommandError(str(problem)) from problem
+    with listener:
+        went_well = asyncio.run(Workers(listener, count, ["--host", host, *options]).run())
+    return Exit.SUCCESS if went_well else Exit.FAILED
 
 
 def _leave() -> None:
@@ -84,6 +112,18 @@ def _leave() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(Exit.SUCCESS)
+
+
+def _with_parent(ready: Callable[[Serving], Awaitable[None]]) -> Callable[[Serving], Awaitable[None]]:
+    """The same, and the server ends with the process that started it: stdin is a pipe from there."""
+
+    async def watched(serving: Serving) -> None:
+        import asyncio
+
+        asyncio.get_running_loop().add_reader(0, serving.stop)
+        await ready(serving)
+
+    return watched
 
 
 async def _say_where(serving: Serving) -> None:
