@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from app import errors, extras, headers
 from app.api import routers as api_routers
 from app.auth.protection import guard
+from app.heads import Heads
 from app.opendata.models import Problem
 from app.opendata.throttle import OpenAccess, TokenBuckets
 from app.pages import routers as page_routers
@@ -68,6 +69,7 @@ def create_app(
     app.add_middleware(errors.CatchAll)
     app.add_middleware(OpenAccess, buckets=_buckets(chosen))
     app.add_middleware(headers.SecurityHeaders, https=chosen.production)
+    app.add_middleware(Heads)
     errors.install(app)
     for router in (*api_routers(), *page_routers()):
         app.include_router(router)

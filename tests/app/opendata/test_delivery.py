@@ -13,6 +13,8 @@ from starlette.routing import Route
 
 from app.opendata.delivering import is_current
 from app.opendata.throttle import OpenAccess, TokenBuckets
+from app.serving import Serving
+from tests.waiting import until
 
 PATHS = [
     "/api/tenders",
@@ -41,6 +43,25 @@ def test_what_has_not_changed_is_not_sent_again(http: httpx.Client, path: str) -
     assert http.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
     earlier = {"If-Modified-Since": "Thu, 03 Nov 2022 00:00:00 GMT"}
     assert http.get(path, headers=earlier).status_code == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_head_alone_is_that_of_the_whole_answer(site: Serving, http: httpx.Client, path: str) -> None:
+    whole, head = http.get(path), http.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("etag", "last-modified", "content-type", "x-content-type-options"):
+        assert head.headers[name] == whole.headers[name]
+    current = http.head(path, headers={"If-None-Match": head.headers["etag"]})
+    assert current.status_code == 304
+    until(lambda: site.runtime.engine.pool.checkedout() == 0, what="all connections' return")  # type: ignore[attr-defined]
+
+
+def test_a_head_is_refused_as_the_whole_would_be(http: httpx.Client) -> None:
+    assert http.head("/api/tenders?province=Narnia").status_code == 422
+    assert http.head("/api/tenders/nowhere").status_code == 404
+    assert http.head("/api/admin/jobs").status_code == 401
+    assert http.head("/api/admin/jobs/sync-now").status_code in {401, 404, 405}
+    assert http.head("/healthz").status_code == 200
 
 
 def test_different_searches_have_different_tags(http: httpx.Client) -> None:
