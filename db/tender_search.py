@@ -7,7 +7,7 @@ thousandth costs what the first one does.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any, cast
@@ -24,7 +24,7 @@ LIFECYCLES = ("open", "closed", "cancelled", "awarded")
 MAIN_CATEGORIES = ("goods", "works", "services")
 FACETS = ("province", "detailed_category", "organ_of_state_type", "lifecycle")
 COUNTED = 2_500
-"""Facets are counted over at most so many of the tenders that fit: the newest, unless words are searched for."""
+"""Facets are counted over at most so many of the tenders that fit: the newest, unless it is a word that many have."""
 
 _LOOKED_THROUGH = 2_500
 _OCID = re.compile(r"ocds-[a-z0-9]+-\d+", re.ASCII)
@@ -70,14 +70,6 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Page:
-    """Some tenders, and the cursor of the page that follows (None: this is the last)."""
-
-    tenders: list[dict[str, Any]]
-    next: str | None
-
-
-@dataclass(frozen=True)
 class Counts:
     """How many of the tenders that fit have which value; `capped` when more than `COUNTED` fit."""
 
@@ -86,35 +78,79 @@ class Counts:
     values: dict[str, list[tuple[str, int]]]
 
 
-def search(connection: sa.Connection, filters: Filters, *, limit: int, cursor: str | None = None) -> Page:
-    """The newest tenders that fit, or those behind the cursor, with their documents. Raises `CursorError`."""
-    rows, following = rows_of_page(connection, filters, limit=limit, cursor=cursor)
-    found = [as_json(row) for row in rows]
+@dataclass(frozen=True)
+class Page:
+    """Some tenders, and the cursor of the page that follows (None: this is the last)."""
+
+    tenders: list[dict[str, Any]]
+    next: str | None
+    counts: Counts | None = None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Rows of a page. `numbers` are the tenders that fit, the newest first, where finding the page showed them: all of
+    them, or the first `COUNTED` and one more."""
+
+    rows: list[Row]
+    numbers: list[int] | None = None
+
+
+def search(
+    connection: sa.Connection,
+    filters: Filters,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    counted: bool = False,
+) -> Page:
+    """The newest tenders that fit, or those behind the cursor, with their documents. Raises `CursorError`.
+
+    `counted`: with how all that fit are spread, wherever the page begins.
+    """
+    page, following = _page(connection, filters, limit=limit, cursor=cursor, counted=counted)
+    found = [as_json(row) for row in page.rows]
     add_documents(connection, found)
-    return Page(found, following)
+    return Page(found, following, counts(connection, filters, page.numbers) if counted else None)
 
 
 def rows_of_page(
     connection: sa.Connection, filters: Filters, *, limit: int, cursor: str | None = None
 ) -> tuple[list[Row], str | None]:
     """The rows of a page as Python has them, with `content_hash`, and the cursor of the next page."""
+    page, following = _page(connection, filters, limit=limit, cursor=cursor, counted=False)
+    return page.rows, following
+
+
+def _page(
+    connection: sa.Connection, filters: Filters, *, limit: int, cursor: str | None, counted: bool
+) -> tuple[_Found, str | None]:
     after = None if cursor is None else parse(cursor)
     _plan_each_search(connection)
-    rows = _rows(connection, filters, after, limit + 1)
+    found = _rows(connection, filters, after, limit + 1, counted=counted and after is None)
+    rows = found.rows
     if len(rows) <= limit and after is not None and after.published is not None:
-        rows += _rows(connection, filters, Position.before_undated(), limit + 1 - len(rows))
+        rows += _rows(connection, filters, Position.before_undated(), limit + 1 - len(rows)).rows
     if len(rows) <= limit:
-        return rows, None
+        return _Found(rows, found.numbers), None
     last = rows[limit - 1]
-    return rows[:limit], str(Position(last.published_at, last.n))
+    return _Found(rows[:limit], found.numbers), str(Position(last.published_at, last.n))
 
 
-def counts(connection: sa.Connection, filters: Filters) -> Counts:
-    """How the tenders that fit are spread over provinces, categories, kinds of buyers and lifecycles."""
+def counts(connection: sa.Connection, filters: Filters, numbers: Sequence[int] | None = None) -> Counts:
+    """How the tenders that fit are spread over provinces, categories, kinds of buyers and lifecycles.
+
+    `numbers` are those that fit, the newest first, where they are known, one more than `COUNTED` if there are more.
+    """
     _plan_each_search(connection)
-    fitting = sa.select(*(tenders.c[name] for name in FACETS)).where(*conditions_of(filters))
-    # The newest of a common word's tenders are known only after sorting all of them.
-    ordered = fitting if _words(filters) else fitting.order_by(*_ORDER)
+    columns_of = sa.select(*(tenders.c[name] for name in FACETS))
+    if numbers is not None:
+        ordered = columns_of.where(tenders.c.n == sa.any_(sa.literal(list(numbers), pg.ARRAY(sa.BigInteger))))
+    elif _words(filters):
+        # The newest of a common word's tenders are known only after sorting all of them.
+        ordered = columns_of.where(*conditions_of(filters))
+    else:
+        ordered = columns_of.where(*conditions_of(filters)).order_by(*_ORDER)
     found = ordered.limit(COUNTED + 1).subquery("found")
     columns = [found.c[name] for name in FACETS]
     total = sa.func.grouping(*columns) == 2 ** len(columns) - 1
@@ -170,10 +206,9 @@ def stream(connection: sa.Connection, filters: Filters, *, batch: int = 500) -> 
 
 
 def has_category(connection: sa.Connection, name: str) -> bool:
-    """Whether any tender has this detailed category."""
-    return bool(
-        connection.execute(sa.select(sa.exists().where(tenders.c.detailed_category == name))).scalar_one()
-    )
+    """Whether any published tender has this detailed category."""
+    has = sa.exists().where(tenders.c.detailed_category == name, tenders.c.is_published)
+    return bool(connection.execute(sa.select(has)).scalar_one())
 
 
 def conditions_of(filters: Filters) -> list[sa.ColumnElement[bool]]:
@@ -225,13 +260,20 @@ def _restrictions(filters: Filters) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _rows(connection: sa.Connection, filters: Filters, after: Position | None, most: int) -> list[Row]:
+def _rows(
+    connection: sa.Connection,
+    filters: Filters,
+    after: Position | None,
+    most: int,
+    *,
+    counted: bool = False,
+) -> _Found:
     column = tenders.c
     conditions = [*_restrictions(filters), *_behind(after)]
     words = _words(filters)
     if words is None:
         statement = sa.select(*COLUMNS, column.n, column.content_hash).where(*conditions)
-        return list(connection.execute(statement.order_by(*_ORDER).limit(most)).all())
+        return _Found(list(connection.execute(statement.order_by(*_ORDER).limit(most)).all()))
     # Common words are found quickly among the newest tenders, rare ones by their index. Which they are, the planner
     # guesses badly where words go together or exclude each other, so it is not asked: both ways have a bound.
     newest = (
@@ -246,19 +288,21 @@ def _rows(connection: sa.Connection, filters: Filters, after: Position | None, m
     among_newest = sa.select(*wanted).where(_matches(words, newest.c.search)).order_by(*order).limit(most)
     rows = list(connection.execute(among_newest).all())
     if len(rows) == most:
-        return rows
-    found = (
+        return _Found(rows)
+    fitting = (
         sa.select(column.n, column.published_at)
         .where(_matches(words, column.search), *conditions)
-        .cte("found")
+        .cte("fitting")
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
-    order = (found.c.published_at.desc().nulls_last(), found.c.n.desc())
-    chosen = sa.select(found.c.n).order_by(*order).limit(most)
-    by_index = (
-        sa.select(*COLUMNS, column.n, column.content_hash).where(column.n.in_(chosen)).order_by(*_ORDER)
+    order = (fitting.c.published_at.desc().nulls_last(), fitting.c.n.desc())
+    by_index = sa.select(fitting.c.n).order_by(*order).limit(max(most, COUNTED + 1) if counted else most)
+    numbers = list(connection.execute(by_index).scalars())
+    chosen = sa.select(*COLUMNS, column.n, column.content_hash).where(column.n.in_(numbers[:most]))
+    return _Found(
+        list(connection.execute(chosen.order_by(*_ORDER)).all()) if numbers else [],
+        numbers if counted else None,
     )
-    return list(connection.execute(by_index).all())
 
 
 def _behind(after: Position | None) -> list[sa.ColumnElement[bool]]:

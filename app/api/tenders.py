@@ -35,15 +35,16 @@ def search(request: Request, connection: Reading, asked: Annotated[AskedPage, Qu
     Follow `next` (also sent as a `Link` header) to see all. Counts come with the first page.
     """
     filters = known(connection, asked.filters())
+    counted = asked.facets if asked.facets is not None else asked.cursor is None
     try:
-        page = tender_search.search(connection, filters, limit=asked.limit, cursor=asked.cursor)
+        page = tender_search.search(
+            connection, filters, limit=asked.limit, cursor=asked.cursor, counted=counted
+        )
     except CursorError as problem:
         raise fault("cursor", str(problem)) from problem
-    wants_counts = asked.facets if asked.facets is not None else asked.cursor is None
-    facets = _facets(tender_search.counts(connection, filters)) if wants_counts else None
     return answer(
         request,
-        {"tenders": page.tenders, "next": page.next, "facets": facets},
+        {"tenders": page.tenders, "next": page.next, "facets": _facets(page.counts)},
         changed=tender_reads.last_changed_at(connection),
         next_url=str(request.url.include_query_params(cursor=page.next)) if page.next else None,
     )
@@ -72,7 +73,7 @@ def as_jsonl(request: Request, runtime: TheRuntime, asked: Export) -> Response:
     "/api/tenders.xlsx", responses=described.file(FORMATS["xlsx"].media_type, "One sheet, texts as text.")
 )
 def as_xlsx(request: Request, runtime: TheRuntime, asked: Export) -> Response:
-    """All tenders that fit as a spreadsheet, the newest first. It begins to arrive when it is complete."""
+    """All tenders that fit as a spreadsheet, the newest first, streamed. Texts are cut at 32,767 characters."""
     return _export(request, runtime, asked, FORMATS["xlsx"])
 
 
@@ -131,7 +132,9 @@ def _export(request: Request, runtime: Runtime, asked: Asked, chosen: Format) ->
     return runtime.downloads.start(chosen, filters, origin_of(request, runtime), headers)
 
 
-def _facets(counts: tender_search.Counts) -> dict[str, Any]:
+def _facets(counts: tender_search.Counts | None) -> dict[str, Any] | None:
+    if counts is None:
+        return None
     spread = {
         name: [{"value": value, "count": count} for value, count in values]
         for name, values in counts.values.items()

@@ -103,7 +103,7 @@ class Count(BaseModel):
 
 
 class Facets(BaseModel):
-    """How what fits is spread, counted over at most 2,500 tenders: the newest, unless words are searched for."""
+    """How what fits is spread, counted over at most 2,500 tenders: the newest, unless it is a word that many have."""
 
     counted: int = Field(description="Over how many tenders was counted: all that fit, unless `capped`.")
     capped: bool = Field(description="Whether more fit than were counted.")
