@@ -82,8 +82,8 @@ def plan_changes(
     """Plan what a sync makes anew: what it staged, what the portal changed, and what is due for enrichment.
 
     A batch has `batch_size` tenders, or more where there would be more than eight batches. What the portal
-    shows is enriched first, and of that what has been due longest. A tender without a release is made of its portal row
-    alone and is in no batch.
+    shows is enriched first, and of that what has been due longest; what only waits goes before what was tried in vain.
+    A tender without a release is made of its portal row alone and is in no batch.
     """
     return _plan(conn, _CHANGES, job_id=job_id, size=batch_size, limit=limit, now=now)
 
@@ -121,6 +121,12 @@ def _plan(conn: sa.Connection, wanted: str, *, job_id: str, **given: Any) -> dic
 def planned(conn: sa.Connection, job_id: str) -> int:
     """How many tenders the job has to make."""
     return int(conn.execute(_PLANNED, {"job_id": job_id}).one().tenders)
+
+
+def staged(conn: sa.Connection, job_id: str) -> int:
+    """How many tenders the job has made and not saved yet."""
+    statement = sa.select(sa.func.count()).where(staged_tenders.c.job_id == job_id)
+    return int(conn.execute(statement).scalar_one())
 
 
 def sources(conn: sa.Connection, job_id: str, *, batch: int | None, after: int, limit: int) -> list[Source]:
@@ -201,7 +207,7 @@ _CHANGES = """
     UNION
     (SELECT n FROM tenders
     WHERE enrichment_status <> 'enriched' AND enrichment_next_at <= :now
-    ORDER BY enrichment_next_at, n LIMIT :limit)
+    ORDER BY enrichment_status <> 'pending', enrichment_next_at, n LIMIT :limit)
 """
 
 _PENDING = """
@@ -213,7 +219,7 @@ _PENDING = """
         ELSE published_at >= CAST(:first AS date)::timestamp AT TIME ZONE INTERVAL '+02:00'
             AND published_at < (CAST(:last AS date) + 1)::timestamp AT TIME ZONE INTERVAL '+02:00'
     END
-    ORDER BY enrichment_next_at, n LIMIT :limit)
+    ORDER BY enrichment_status <> 'pending', enrichment_next_at, n LIMIT :limit)
 """
 
 _ONE = "SELECT n FROM tender_ids WHERE ocid = :ocid"

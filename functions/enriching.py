@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal
 
 import inngest
 import sqlalchemy as sa
@@ -168,7 +169,8 @@ def _set_aside(conn: sa.Connection, unmade: Sequence[tuple[int, str]], rules: Ru
 def _save_all(step: Step) -> Json:
     resources = step.resources
     while True:
-        step.beat()
+        if step.beat():
+            _say_how_far(step, "saved")
         with resources.engine.begin() as conn:
             saved = saving.save_staged(
                 conn,
@@ -179,11 +181,18 @@ def _save_all(step: Step) -> Json:
             )
         if saved is None:
             break
+    _say_how_far(step, "saved")
     with resources.engine.begin() as conn:
         saving.keep_unmade(conn, step.job_id)
         counts = jobs.effects(conn, step.job_id)
         staging.discard(conn, step.job_id)
     return {name: counts[name] for name in ("added", "updated", "enriched")}
+
+
+def _say_how_far(step: Step, what: Literal["made", "saved"]) -> None:
+    with step.resources.engine.begin() as conn:
+        planned, staged = staging.planned(conn, step.job_id), staging.staged(conn, step.job_id)
+    step.progress(phase=f"tenders {what}", done=staged if what == "made" else planned - staged, total=planned)
 
 
 def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) -> int:
@@ -192,7 +201,8 @@ def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) 
         portal_read = portal_rows.last_accepted(conn, coverage.OPEN_BUCKET) is not None
     made, after = 0, 0
     while True:
-        step.beat()
+        if step.beat():
+            _say_how_far(step, "made")
         rules = Rules(
             now=resources.clock(),
             enrich=enriched,
@@ -204,6 +214,7 @@ def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) 
         with resources.engine.begin() as conn:
             sources = staging.sources(conn, step.job_id, batch=batch, after=after, limit=_CHUNK)
         if not sources:
+            _say_how_far(step, "made")
             return made
         tenders, unmade = make_all(sources, rules)
         with resources.engine.begin() as conn:

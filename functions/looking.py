@@ -56,7 +56,8 @@ def look_at_bucket(step: Step, bucket: int = PUBLISHED) -> Json:
     days: list[date] = []
     rejected = changed = 0
     for raws in _chunks(resources.portal.bucket(bucket), _CHUNK):
-        step.beat()
+        if step.beat():
+            step.progress(phase="portal rows read", done=len(shown))
         rows, bad = _read(raws)
         rejected += bad
         shown += [row.n for row in rows]

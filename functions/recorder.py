@@ -62,12 +62,16 @@ class Step:
         self.attempt = attempt
         self._beaten = time.monotonic()
 
-    def beat(self) -> None:
-        """Show that the job is alive, at most every few seconds; raises JobStopped when it is to stop."""
+    def beat(self) -> bool:
+        """Show that the job is alive, at most every few seconds; raises JobStopped when it is to stop.
+
+        True when it did: a good moment to say how far the job is.
+        """
         if time.monotonic() - self._beaten < _BEAT_SECONDS:
-            return
+            return False
         self._beaten = time.monotonic()
         _go_on(self.resources, self.job_id)
+        return True
 
     def progress(self, **progress: Any) -> None:
         """Say how far the job is."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
+from db import jobs
 from functions.resources import Limits
 from tests.functions.conftest import World
+from tests.functions.driver import Run
 
 MakeWorld = Callable[..., World]
 IDS = (134_300, 137_000)
@@ -66,6 +69,60 @@ def test_enrich_backfill_covers_its_days_from_every_bucket_and_is_refused_twice(
     job = world.job(world.driver.run("enrich-backfill", "tender/enrich-backfill.requested", dict(days)))
 
     assert job.status == "SUCCESS", job.note
+    assert pending(world) == 0
+
+
+def test_a_thousand_that_cannot_be_enriched_do_not_hold_up_those_that_can(make_world: MakeWorld) -> None:
+    world = make_world(ids=IDS)
+    world.sync(maxEnrichment=0)
+    waiting = pending(world)
+    world.execute(
+        "INSERT INTO tenders (ocid, n, slug, lifecycle, enrichment_status, enrichment_attempts, enrichment_next_at,"
+        " enrichment_error, is_published, first_seen_at, last_changed_at, content_hash)"
+        " SELECT 'ocds-9t57fa-' || n, n, 'old-' || n, 'closed', 'not_listed', 1, :then,"
+        " 'the portal does not list it now', true, :then, :then, 'x' FROM generate_series(1, 1000) AS n",
+        then=world.clock.now - timedelta(days=40),
+    )
+    world.clock.forward(minutes=30)
+
+    assert world.sync(maxEnrichment=40).metadata["enrichmentSuccess"] == 40
+
+    assert pending(world) == waiting - 40
+    (attempts, due) = world.rows("SELECT max(enrichment_attempts), min(enrichment_next_at) FROM tenders")[0]
+    assert attempts == 1
+    assert due < world.clock.now
+
+
+def test_a_backfill_says_how_far_it_is_and_what_is_cancelled_is_left_for_the_next(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(ids=IDS)
+    world.sync(maxEnrichment=0)
+    before = pending(world)
+    days = {"fromDate": "2026-08-01", "toDate": "2026-10-07", "maxEnrichment": 1000}
+    said: list[object] = []
+
+    def look(run: Run) -> None:
+        if run.memos:
+            said.append(world.job(run).progress)
+
+    def cancel(run: Run) -> None:
+        if run.function == "enrich-backfill" and run.memos and world.job(run).progress:
+            with world.engine.begin() as conn:
+                jobs.request_cancel(conn, world.job(run).id, by="an admin", now=world.clock.now)
+
+    world.driver._before = cancel
+    stopped = world.job(world.driver.run("enrich-backfill", "tender/enrich-backfill.requested", dict(days)))
+    assert (stopped.status, stopped.note) == ("CANCELLED", "cancelled on request")
+    assert pending(world) == before
+    assert world.scalar("SELECT count(*) FROM staged_tenders") == 0
+
+    world.driver._before = look
+    job = world.job(world.driver.run("enrich-backfill", "tender/enrich-backfill.requested", dict(days)))
+    total = job.metadata["recordsProcessed"]
+    assert total >= before
+    assert {"phase": "tenders made", "done": total, "total": total} in said
+    assert job.progress == {"phase": "tenders saved", "done": total, "total": total}
     assert pending(world) == 0
 
 
