@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import xlsxwriter
 
-from app.opendata import ocds_release, packages
+from app.opendata import ocds_release, packages, spreadsheet
 from app.opendata.origin import Origin
 from db.tender_reads import COLUMNS, Row, as_json, as_values
 
@@ -26,7 +24,6 @@ Where each field came from is in JSONL, OCDS and the tender's own page.
 """
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _CHUNK = 64 * 1024
-_LONGEST_CELL = 32_767
 
 
 @dataclass(frozen=True)
@@ -89,34 +86,9 @@ def _cell(value: Any) -> Any:
 
 
 def _xlsx(rows: Rows, origin: Origin) -> Iterator[bytes]:
-    """One sheet. It is complete only at its end, so it is written to a temporary file first."""
+    """One sheet."""
     del origin
-    with tempfile.TemporaryFile() as file:
-        book = xlsxwriter.Workbook(
-            file,
-            {
-                "constant_memory": True,
-                "strings_to_formulas": False,
-                "strings_to_urls": False,
-                "strings_to_numbers": False,
-                "in_memory": False,
-            },
-        )
-        sheet = book.add_worksheet("Tenders")
-        sheet.freeze_panes(1, 1)
-        for place, name in enumerate(TABLE_COLUMNS):
-            sheet.write_string(0, place, name, None)
-        for line, row in enumerate(rows, start=1):
-            for place, value in enumerate(_cells(row)):
-                if isinstance(value, str):
-                    if value:
-                        sheet.write_string(line, place, value[:_LONGEST_CELL])
-                elif value is not None:
-                    sheet.write_number(line, place, value)
-        book.close()
-        file.seek(0)
-        while chunk := file.read(_CHUNK):
-            yield chunk
+    return _chunks(spreadsheet.sheet("Tenders", TABLE_COLUMNS, map(_cells, rows)))
 
 
 def _ocds(rows: Rows, origin: Origin) -> Iterator[bytes]:

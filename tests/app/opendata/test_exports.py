@@ -118,10 +118,11 @@ def test_an_export_takes_no_more_memory_for_more_tenders(many: sa.Engine) -> Non
         assert extra < 20 * MIB, f"{name} took {extra / MIB:.1f} MiB"
 
 
-def test_a_download_that_is_left_gives_its_connection_and_its_place_back(many: sa.Engine) -> None:
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_download_that_is_left_gives_its_connection_and_its_place_back(many: sa.Engine, name: str) -> None:
     downloads = Downloads(many)
     for _ in range(2 * AT_A_TIME):
-        answer = downloads.start(FORMATS["jsonl"], Filters(), ORIGIN, {})
+        answer = downloads.start(FORMATS[name], Filters(), ORIGIN, {})
         assert many.pool.checkedout() == 1  # type: ignore[attr-defined]
         answer._end()
         assert many.pool.checkedout() == 0  # type: ignore[attr-defined]
