@@ -41,7 +41,9 @@ def resources(
     # A stand-in in this process needs no politeness.
     delay = 0 if source.stand_in is not None else settings.rate_limit_delay_ms
     pause = 0.2 if source.kind == "live" else 0.0
-    plain: Gate = PostgresGate(engine, pause=pause)
+    # A sync's few questions take longer than any distance between them; a history's many are kept apart.
+    apart = delay / 1000 if source.kind == "live" else 0.0
+    plain: Gate = PostgresGate(engine, background_spacing=apart, pause=pause)
     spaced: Gate = PostgresGate(engine, spacing=delay / 1000, pause=pause)
     if tracing is not None:
         plain, spaced = tracing.gate(plain), tracing.gate(spaced)

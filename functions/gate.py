@@ -45,9 +45,10 @@ def spaced(milliseconds: int | None) -> Iterator[None]:
 class PostgresGate:
     """An `ocds.gate.Gate` over all processes that share a database: one request per host at a time.
 
-    `spacing` is the least time between the starts of two requests, in seconds; a host that answers errors is
-    asked more slowly, by up to fifteen `pause`s. `lease` must be longer than any request takes. `rest` is how
-    long a host is first left in peace. No connection is held while a request waits or runs.
+    `spacing` is the least time between the starts of two requests, in seconds, `background_spacing` that between a
+    background request and the next; a host that answers errors is asked more slowly, by up to fifteen `pause`s.
+    `lease` must be longer than any request takes. `rest` is how long a host is first left in peace. No connection is
+    held while a request waits or runs.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class PostgresGate:
         engine: sa.Engine,
         *,
         spacing: float = 0.0,
+        background_spacing: float = 0.0,
         pause: float = 0.2,
         lease: float = 180.0,
         rest: float = 30.0,
@@ -63,6 +65,7 @@ class PostgresGate:
         # One statement decides, so it needs no transaction around it: each question costs two round trips.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._spacing = spacing
+        self._background_spacing = background_spacing
         self._lease = lease
         self._rest = rest
         self._pause = pause
@@ -71,13 +74,14 @@ class PostgresGate:
 
     def enter(self, host: str) -> None:
         """Wait for the host's token; raises HostRestsError while the host is left in peace."""
+        apart = max(self._spacing, _spacing.get(), self._background_spacing if _background.get() else 0.0)
         while True:
             with self._engine.connect() as conn:
                 turn = upstream.take_turn(
                     conn,
                     host,
                     holder=self._holder,
-                    spacing=max(self._spacing, _spacing.get()),
+                    spacing=apart,
                     pause=self._pause,
                     lease=self._lease,
                     background=_background.get(),
