@@ -2,7 +2,11 @@
 
 *Present*: its release is held. *Awaiting release*: saved from its portal row, the release still to come. *Missing*:
 shown to exist, and neither. A day is complete when the list was walked to its end and the open bucket was
-believed, both after the day was over, and nothing published on it is missing.
+believed, both after the day was over, and nothing published on it is missing. Complete is what was proven then: a
+tender that appears under the day's date later, and is missing, is shown and asked for, and takes nothing back.
+
+Days are kept from the first one on that a routine sync asked for. What a manual window or a history lists of earlier
+ones proves nothing about the stretch that the cursor measures.
 """
 
 from __future__ import annotations
@@ -59,36 +63,28 @@ def open_counts(conn: sa.Connection) -> tuple[int, int]:
     return row.missing, row.awaiting
 
 
-def mark_listed(conn: sa.Connection, first: date, last: date, *, now: datetime) -> None:
+def mark_listed(conn: sa.Connection, first: date, last: date, *, routine: bool, now: datetime) -> None:
     """The list was walked to its believed end for these days."""
-    conn.execute(
-        sa.text(
-            "INSERT INTO coverage_days AS d (day, listed_at, walks)"
-            " SELECT g, :now, 1 FROM generate_series("
-            "   CAST(:first AS date), CAST(:last AS date), interval '1 day') AS g"
-            " ON CONFLICT (day) DO UPDATE SET listed_at = :now, walks = d.walks + 1"
-        ),
-        {"first": first, "last": last, "now": now},
-    )
+    conn.execute(_LISTED, {"first": first, "last": last, "routine": routine, "now": now})
 
 
-def mark_unlisted(conn: sa.Connection, first: date, last: date, *, reason: str, now: datetime) -> None:
-    """The list could not be walked for these days: the reason is shown, and the days are due again."""
-    conn.execute(
-        sa.text(
-            "INSERT INTO coverage_days AS d (day, reason, next_try_at)"
-            " SELECT g, :reason, :now FROM generate_series("
-            "   CAST(:first AS date), CAST(:last AS date), interval '1 day') AS g"
-            " ON CONFLICT (day) DO UPDATE SET reason = :reason, next_try_at = :now WHERE NOT d.complete"
-        ),
-        {"first": first, "last": last, "reason": reason[:500], "now": now},
-    )
+def mark_unlisted(
+    conn: sa.Connection, first: date, last: date, *, routine: bool, reason: str, now: datetime
+) -> None:
+    """What the list said of these days is not believed: the reason is shown, and the days are due again."""
+    given = {"first": first, "last": last, "routine": routine, "reason": reason[:500], "now": now}
+    conn.execute(_UNLISTED, given)
+
+
+def known_in(conn: sa.Connection, first: date, last: date) -> int:
+    """How many tenders are known to have been published in these days."""
+    return int(conn.execute(_KNOWN_IN, {"first": first, "last": last}).scalar_one())
 
 
 def judge_days(conn: sa.Connection, first: date, last: date, *, now: datetime) -> list[date]:
     """Decide for each of these days whether it is proven complete; those that are not, oldest first.
 
-    An incomplete day is due again after a while that grows with the number of its walks.
+    An incomplete day is due again after a while that grows with the number of its walks. What was proven stays so.
     """
     today = now.astimezone(SOUTH_AFRICA).date()
     conn.execute(
@@ -122,6 +118,12 @@ def advance(conn: sa.Connection, start: date, *, now: datetime, job_id: str) -> 
     return sync_state.advance_cursor(conn, cursor, now=now, job_id=job_id)
 
 
+def first_asked(conn: sa.Connection) -> date | None:
+    """The first day that a routine sync has ever asked for."""
+    found: date | None = conn.execute(sa.text("SELECT min(day) FROM coverage_days")).scalar()
+    return found
+
+
 def due_for_background(conn: sa.Connection, *, now: datetime) -> int:
     """How much a background run would soon find to do: releases to fetch and tenders to enrich."""
     return int(conn.execute(_DUE_FOR_BACKGROUND, {"now": now}).scalar_one())
@@ -151,7 +153,10 @@ def asked_since(conn: sa.Connection, cursor: date) -> set[date]:
 
 
 def days(conn: sa.Connection, *, first: date, last: date) -> list[dict[str, Any]]:
-    """Each day of the range, newest first, with its counts and whether it is proven complete."""
+    """Each day of the range, newest first, with its counts and whether it is proven complete.
+
+    `complete` is None for a day before the first one that was asked for: it is not part of what the cursor measures.
+    """
     rows = conn.execute(_DAYS, {"first": first, "last": last})
     return [
         {
@@ -160,10 +165,10 @@ def days(conn: sa.Connection, *, first: date, last: date) -> list[dict[str, Any]
             "present": row.present,
             "awaitingRelease": row.awaiting,
             "missing": row.missing,
-            "complete": bool(row.complete),
+            "complete": row.complete,
             "completedAt": iso(row.completed_at),
             "listedAt": iso(row.listed_at),
-            "reason": row.reason,
+            "reason": "it lies before the days that were asked for" if row.complete is None else row.reason,
             "nextTryAt": iso(row.next_try_at),
         }
         for row in rows
@@ -233,6 +238,37 @@ def end_of(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), SOUTH_AFRICA)
 
 
+_ASKED = """
+    asked AS (
+        SELECT g::date AS day
+        FROM generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') AS g
+        WHERE EXISTS (SELECT FROM coverage_days AS c WHERE c.day = g::date) OR g::date > coalesce(
+            (SELECT (value #>> '{}')::date FROM sync_state WHERE key = 'cursor'),
+            CASE WHEN :routine THEN CAST('-infinity' AS date) END
+        )
+    )
+"""
+
+_LISTED = sa.text(
+    f"""
+    WITH {_ASKED}
+    INSERT INTO coverage_days AS d (day, listed_at, walks) SELECT day, :now, 1 FROM asked
+    ON CONFLICT (day) DO UPDATE SET listed_at = :now, walks = d.walks + 1
+    """  # noqa: S608 - a constant
+)
+
+_UNLISTED = sa.text(
+    f"""
+    WITH {_ASKED}
+    INSERT INTO coverage_days AS d (day, reason, next_try_at) SELECT day, :reason, :now FROM asked
+    ON CONFLICT (day) DO UPDATE SET reason = :reason, next_try_at = :now, listed_at = NULL WHERE NOT d.complete
+    """  # noqa: S608 - a constant
+)
+
+_KNOWN_IN = sa.text(
+    "SELECT count(*) FROM tender_ids WHERE is_expected AND published_on BETWEEN :first AND :last"
+)
+
 _OPEN_COUNTS = sa.text(
     """
     SELECT count(*) FILTER (WHERE NOT is_present) AS missing,
@@ -275,16 +311,16 @@ _JUDGE = sa.text(
         FROM judged
     )
     UPDATE coverage_days AS d SET
-        complete = v.reason IS NULL,
-        completed_at = CASE WHEN v.reason IS NULL THEN coalesce(d.completed_at, :now) END,
-        reason = v.reason,
+        complete = d.complete OR v.reason IS NULL,
+        completed_at = CASE WHEN d.complete THEN d.completed_at WHEN v.reason IS NULL THEN :now END,
+        reason = CASE WHEN d.complete THEN v.reason || ' that appeared after it was complete' ELSE v.reason END,
         checked_at = :now,
-        next_try_at = CASE WHEN v.reason IS NOT NULL THEN
+        next_try_at = CASE WHEN v.reason IS NOT NULL AND NOT d.complete THEN
             CAST(:now AS timestamptz)
             + least(interval '20 minutes' * power(2, least(d.walks, 12)), interval '1 day')
         END
     FROM verdict AS v
-    WHERE d.day = v.day AND (NOT d.complete OR v.reason IS NOT NULL)
+    WHERE d.day = v.day AND (NOT d.complete OR v.reason IS NOT NULL OR d.reason IS NOT NULL)
     """
 )
 

@@ -47,16 +47,8 @@ def next_due_at(conn: sa.Connection) -> datetime | None:
 
 
 def count_open(conn: sa.Connection, *, now: datetime) -> int:
-    """How many expected identifiers are due by now."""
-    return int(
-        conn.execute(
-            sa.text(
-                "SELECT count(*) FROM tender_ids WHERE is_expected AND (state <> 'known' OR NOT is_present)"
-                " AND (next_try_at IS NULL OR next_try_at <= :now)"
-            ),
-            {"now": now},
-        ).scalar_one()
-    )
+    """How many identifiers are due by now, expected ones and probes."""
+    return int(conn.execute(_COUNT_OPEN, {"now": now}).scalar_one())
 
 
 def range_of_days(conn: sa.Connection, first: date, last: date) -> tuple[int, int] | None:
@@ -97,6 +89,15 @@ _DUE = sa.text(
     WHERE NOT is_expected AND state <> 'known' AND next_try_at <= :now
     ORDER BY next_try_at LIMIT :limit)
     LIMIT :limit
+    """
+)
+
+_COUNT_OPEN = sa.text(
+    """
+    SELECT
+        (SELECT count(*) FROM tender_ids
+        WHERE is_expected AND (state <> 'known' OR NOT is_present) AND (next_try_at IS NULL OR next_try_at <= :now))
+        + (SELECT count(*) FROM tender_ids WHERE NOT is_expected AND state <> 'known' AND next_try_at <= :now)
     """
 )
 

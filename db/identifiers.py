@@ -16,6 +16,11 @@ import sqlalchemy as sa
 PREFIX = "ocds-9t57fa-"
 FAILING_AFTER = 5
 """So many failed attempts in a row make an identifier *failing*: it is then asked for ever more rarely."""
+# A single identifier further away from all others than this is somebody's mistake, and no frontier.
+_LONELY = 50_000
+# About so many identifiers on either side of a published one are published within days of it.
+_NEIGHBOURS = 50
+_MOST_BETWEEN = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Due:
     ocid: str
     # Something has shown that it exists; otherwise it is a probe, and an error says little about the host.
     expected: bool
+    # It has failed so often that it is rarely asked for: an answer says that the host has recovered.
+    failing: bool = False
 
 
 def known_hashes(conn: sa.Connection, numbers: Sequence[int]) -> dict[int, bytes]:
@@ -73,20 +80,48 @@ def add_frontier(
 
     A release bears witness to its identifier; a row or a list's entry with an absurd one does not move the frontier.
     """
-    top = conn.execute(_TOP, {"job_id": job_id}).scalar()
+    top = highest(conn, job_id=job_id)
     if not top:
         return 0
     given = {"first": max(1, top - below), "last": top + above, "limit": limit, "now": now}
     return conn.execute(_FRONTIER, given).rowcount
 
 
-def due(conn: sa.Connection, *, job_id: str, limit: int, now: datetime) -> list[Due]:
+def add_between(conn: sa.Connection, *, since: date, until: date, now: datetime) -> int:
+    """Make probes of the unknown identifiers beside those that were published in these days; how many.
+
+    Identifiers are issued roughly in order: one between two of this week's is a draft, or a tender of this week that
+    the list lost and the open bucket shows no more.
+    """
+    given = {"since": since, "until": until, "near": _NEIGHBOURS, "most": _MOST_BETWEEN, "now": now}
+    return conn.execute(_ADD_BETWEEN, given).rowcount
+
+
+def count_between(conn: sa.Connection, *, since: date, until: date) -> int:
+    """How many probes `add_between` would make."""
+    given = {"since": since, "until": until, "near": _NEIGHBOURS, "most": _MOST_BETWEEN}
+    return int(conn.execute(_COUNT_BETWEEN, given).scalar_one())
+
+
+def due(conn: sa.Connection, *, job_id: str, limit: int, now: datetime, eager: bool = False) -> list[Due]:
     """What a routine run should ask for now, the newest expected ones first, probes after them.
 
-    What this job has staged already is left out, unless the portal's row changed after it was fetched.
+    What this job has staged already is left out, unless the portal's row changed after it was fetched. An `eager` one
+    takes also what has failed a few times only, and a few of what keeps failing, before their time: the host may have
+    recovered since.
     """
-    rows = conn.execute(_DUE, {"job_id": job_id, "limit": limit, "now": now})
-    return [Due(*row) for row in rows]
+    given = {"job_id": job_id, "limit": limit, "now": now, "eager": eager, "failing": FAILING_AFTER}
+    return [Due(*row) for row in conn.execute(_DUE, given)]
+
+
+def wake_failing(conn: sa.Connection, *, now: datetime) -> None:
+    """The host has recovered: whatever kept failing is due."""
+    conn.execute(_WAKE_FAILING, {"now": now})
+
+
+def doubt(conn: sa.Connection, numbers: Sequence[int], *, reason: str, now: datetime) -> None:
+    """What is held of these may be wrong: they are to be asked for by ocid, at once."""
+    conn.execute(_DOUBT, {"numbers": list(numbers), "reason": reason, "now": now})
 
 
 def count_due(conn: sa.Connection, *, job_id: str, now: datetime) -> int:
@@ -109,10 +144,12 @@ def record_rejected(conn: sa.Connection, n: int, *, ocid: str, reason: str, by: 
     conn.execute(_REJECTED, {"n": n, "ocid": ocid, "reason": reason[:500], "by": by, "now": now})
 
 
-def highest_expected(conn: sa.Connection) -> int:
-    """The highest identifier that is known to exist; 0 when none is."""
-    found = conn.execute(sa.text("SELECT max(n) FROM tender_ids WHERE is_expected")).scalar()
-    return int(found or 0)
+def highest(conn: sa.Connection, *, job_id: str | None = None) -> int:
+    """The highest identifier whose release is held, or staged by this job; 0 when there is none.
+
+    A few that lie far above all others are not believed.
+    """
+    return int(conn.execute(_HIGHEST, {"job_id": job_id, "lonely": _LONELY}).scalar() or 0)
 
 
 def get(conn: sa.Connection, n: int) -> dict[str, Any] | None:
@@ -148,18 +185,66 @@ _FRONTIER = sa.text(
     """
 )
 
-_TOP = sa.text(
+_HIGHEST = sa.text(
     """
-    SELECT greatest(
-        (SELECT max(n) FROM tender_ids WHERE is_expected AND state = 'known'),
-        (SELECT max(n) FROM staged_releases WHERE job_id = :job_id)
+    WITH high AS (
+        (SELECT n FROM tender_ids WHERE is_expected AND release_hash IS NOT NULL ORDER BY n DESC LIMIT 20)
+        UNION
+        (SELECT n FROM staged_releases WHERE job_id = :job_id ORDER BY n DESC LIMIT 20)
+    ), spaced AS (
+        SELECT n, n - lead(n) OVER (ORDER BY n DESC) AS above FROM high
+    )
+    SELECT max(n) FROM spaced WHERE above IS NULL OR above <= :lonely
+    """
+)
+
+_BETWEEN = """
+    WITH recent AS (
+        SELECT n, lead(n) OVER (ORDER BY n) AS following
+        FROM tender_ids WHERE is_expected AND published_on BETWEEN :since AND :until
+    ), near AS (
+        SELECT generate_series(n + 1, least(following - 1, n + :near)) AS n FROM recent WHERE following > n + 1
+        UNION
+        SELECT generate_series(greatest(n + 1, following - :near), following - 1) FROM recent
+        WHERE following > n + 1
+    )
+    SELECT n FROM near WHERE NOT EXISTS (SELECT FROM tender_ids AS t WHERE t.n = near.n)
+    ORDER BY n DESC LIMIT :most
+"""
+
+_ADD_BETWEEN = sa.text(
+    f"""
+    INSERT INTO tender_ids (n, ocid, state, expected_by, first_expected_at, next_try_at)
+    SELECT n, 'ocds-9t57fa-' || n, 'pending', 'between', :now, :now FROM ({_BETWEEN}) AS b
+    ON CONFLICT DO NOTHING
+    """  # noqa: S608 - a constant
+)
+
+_COUNT_BETWEEN = sa.text(f"SELECT count(*) FROM ({_BETWEEN}) AS b")  # noqa: S608 - a constant
+
+_WAKE_FAILING = sa.text(
+    """
+    UPDATE tender_ids SET next_try_at = :now
+    WHERE next_try_at > :now AND n IN (
+        SELECT n FROM tender_ids
+        WHERE is_expected AND (state <> 'known' OR NOT is_present) AND state = 'failing'
+        UNION ALL
+        SELECT n FROM tender_ids WHERE NOT is_expected AND state <> 'known' AND state = 'failing'
     )
     """
 )
 
+_DOUBT = sa.text(
+    """
+    UPDATE tender_ids SET state = 'pending', reason = :reason, attempts = 0, next_try_at = :now
+    WHERE n = ANY(:numbers)
+    """
+)
+
+_TIMELY = "(t.next_try_at IS NULL OR t.next_try_at <= :now)"
+
 _OPEN = """
     t.is_expected AND (t.state <> 'known' OR NOT t.is_present)
-    AND (t.next_try_at IS NULL OR t.next_try_at <= :now)
     AND NOT EXISTS (
         SELECT FROM staged_releases AS s LEFT JOIN portal_rows AS p ON p.n = t.n
         WHERE s.job_id = :job_id AND s.ocid = t.ocid
@@ -169,9 +254,17 @@ _OPEN = """
 
 _DUE = sa.text(
     f"""
-    (SELECT t.n, t.ocid, true FROM tender_ids AS t WHERE {_OPEN} ORDER BY t.n DESC LIMIT :limit)
+    (SELECT t.n, t.ocid, true, t.state = 'failing' FROM tender_ids AS t
+    WHERE {_OPEN} AND ({_TIMELY} OR CAST(:eager AS boolean) AND (
+        t.attempts < :failing OR t.n IN (
+            SELECT f.n FROM tender_ids AS f
+            WHERE f.is_expected AND (f.state <> 'known' OR NOT f.is_present) AND f.state = 'failing'
+            ORDER BY f.next_try_at LIMIT 3
+        )
+    ))
+    ORDER BY t.n DESC LIMIT :limit)
     UNION ALL
-    (SELECT t.n, t.ocid, false FROM tender_ids AS t
+    (SELECT t.n, t.ocid, false, false FROM tender_ids AS t
     WHERE NOT t.is_expected AND t.state <> 'known' AND t.next_try_at <= :now
         AND NOT EXISTS (SELECT FROM staged_releases AS s WHERE s.job_id = :job_id AND s.ocid = t.ocid)
     ORDER BY t.next_try_at LIMIT :limit)
@@ -179,13 +272,14 @@ _DUE = sa.text(
     """  # noqa: S608 - both parts are constants
 )
 
-_COUNT_DUE = sa.text(f"SELECT count(*) FROM tender_ids AS t WHERE {_OPEN}")  # noqa: S608 - a constant
+_COUNT_DUE = sa.text(f"SELECT count(*) FROM tender_ids AS t WHERE {_OPEN} AND {_TIMELY}")  # noqa: S608
 
-# A shown tender's release follows soon; a draft's may take months.
+# A shown tender's release follows soon. A draft may be published at any time: those at the frontier are likely to be,
+# those of a history are not.
 _HOLE = sa.text(
     """
     INSERT INTO tender_ids AS t (n, ocid, state, reason, expected_by, first_expected_at, attempts, next_try_at)
-    VALUES (:n, :ocid, 'hole', 'the source has no such release', 'probe', :now, 1, :now + interval '2 hours')
+    VALUES (:n, :ocid, 'hole', 'the source has no such release', 'probe', :now, 1, :now + interval '30 days')
     ON CONFLICT (n) DO UPDATE SET
         state = CASE WHEN t.is_expected THEN 'pending' ELSE 'hole' END,
         reason = excluded.reason,
@@ -193,7 +287,14 @@ _HOLE = sa.text(
         last_error = NULL,
         next_try_at = CAST(:now AS timestamptz) + CASE
             WHEN t.is_expected THEN least(interval '30 seconds' * power(2, least(t.attempts, 20)), interval '1 day')
-            ELSE least(interval '2 hours' * power(2, least(t.attempts, 20)), interval '60 days')
+            ELSE least(
+                CASE t.expected_by
+                    WHEN 'frontier' THEN interval '2 hours'
+                    WHEN 'between' THEN interval '1 day'
+                    ELSE interval '30 days'
+                END * power(2, least(t.attempts, 20)),
+                interval '60 days'
+            )
         END
     """
 )

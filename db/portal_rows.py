@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from db import bodies
+from db.coverage import OPEN_BUCKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,9 @@ def settle(
     now: datetime,
 ) -> int:
     """End a look at a bucket: what was staged becomes current, its tenders are expected, and those whose row
-    changed are to be fetched again. With `accepted`, rows that were not shown are marked gone. Returns how many
-    rows changed.
+    changed are to be fetched again. With `accepted`, rows that were not shown are marked gone; when that comes
+    before the tender's closing time or at it, something happened to it, and it is fetched again as well. Returns how
+    many rows changed.
     """
     given = {"job_id": job_id, "bucket": bucket, "now": now}
     changed = conn.execute(_UPSERT, given).rowcount
@@ -93,7 +95,7 @@ def settle(
             sa.text("DELETE FROM staged_portal_rows WHERE job_id = :job_id AND bucket = :bucket"), given
         )
     if accepted:
-        conn.execute(_VANISH, {"bucket": bucket, "shown": list(shown), "now": now})
+        conn.execute(_VANISH, {"bucket": bucket, "shown": list(shown), "now": now, "open": OPEN_BUCKET})
     conn.execute(
         sa.text(
             "INSERT INTO portal_snapshots (bucket, fetched_at, row_count, rejected, changed, accepted, reason, job_id)"
@@ -111,6 +113,12 @@ def settle(
     return changed
 
 
+def count_early(conn: sa.Connection, bucket: int, *, shown: Sequence[int], now: datetime) -> int:
+    """How many of the bucket's rows are not among these although their tenders are still to close."""
+    given = {"bucket": bucket, "shown": list(shown), "now": now}
+    return int(conn.execute(_COUNT_EARLY, given).scalar_one())
+
+
 def last_accepted(conn: sa.Connection, bucket: int) -> Snapshot | None:
     """The newest look at the bucket that was believed."""
     row = conn.execute(
@@ -123,17 +131,17 @@ def last_accepted(conn: sa.Connection, bucket: int) -> Snapshot | None:
     return None if row is None else Snapshot(*row)
 
 
-def doubted_counts(conn: sa.Connection, bucket: int, *, since: datetime) -> list[int]:
-    """The sizes of the looks that were not believed since then, oldest first."""
-    return list(
-        conn.execute(
-            sa.text(
-                "SELECT row_count FROM portal_snapshots"
-                " WHERE bucket = :bucket AND NOT accepted AND fetched_at >= :since ORDER BY fetched_at"
-            ),
-            {"bucket": bucket, "since": since},
-        ).scalars()
+def doubted(conn: sa.Connection, bucket: int) -> list[tuple[datetime, int]]:
+    """When the looks since the last believed one were, none of which was believed, and their sizes; oldest first."""
+    rows = conn.execute(
+        sa.text(
+            "SELECT fetched_at, row_count FROM portal_snapshots WHERE bucket = :bucket AND fetched_at > coalesce("
+            " (SELECT max(fetched_at) FROM portal_snapshots WHERE bucket = :bucket AND accepted), '-infinity')"
+            " ORDER BY fetched_at"
+        ),
+        {"bucket": bucket},
     )
+    return [(row.fetched_at, row.row_count) for row in rows]
 
 
 _SAME = sa.text(
@@ -205,9 +213,28 @@ _EXPECT = sa.text(
     """
 )
 
+_GONE = """
+    SELECT p.n, t.closing_at
+    FROM portal_rows AS p LEFT JOIN tenders AS t ON t.n = p.n
+    WHERE p.bucket = :bucket AND p.vanished_at IS NULL AND p.n <> ALL (CAST(:shown AS bigint[]))
+"""
+
+_COUNT_EARLY = sa.text(f"SELECT count(*) FROM ({_GONE}) AS gone WHERE closing_at > :now")  # noqa: S608 - a constant
+
 _VANISH = sa.text(
-    """
-    UPDATE portal_rows SET vanished_at = :now
-    WHERE bucket = :bucket AND vanished_at IS NULL AND n <> ALL (CAST(:shown AS bigint[]))
-    """
+    f"""
+    WITH gone AS ({_GONE}), marked AS (
+        UPDATE portal_rows AS p SET
+            vanished_at = :now,
+            changed_at = CASE
+                WHEN p.bucket = :open AND gone.closing_at > CAST(:now AS timestamptz) - interval '1 day' THEN :now
+                ELSE p.changed_at
+            END
+        FROM gone WHERE p.n = gone.n
+        RETURNING p.n, p.changed_at = :now AS is_news
+    )
+    UPDATE tender_ids AS t SET
+        state = 'pending', reason = 'it left the open bucket', attempts = 0, next_try_at = :now
+    FROM marked WHERE t.n = marked.n AND marked.is_news AND t.state = 'known'
+    """  # noqa: S608 - a constant
 )

@@ -105,11 +105,6 @@ def save_staged(conn: sa.Connection, *, job_id: str, step: str, limit: int, now:
     return saved
 
 
-def keep_unmade(conn: sa.Connection, job_id: str) -> int:
-    """Append the staged releases of which no tender was made: nothing that came is lost. How many."""
-    return conn.execute(_KEEP_UNMADE, {"job_id": job_id}).rowcount
-
-
 def close_passed(conn: sa.Connection, *, now: datetime) -> int:
     """Close the open tenders whose closing time has passed; how many."""
     return conn.execute(
@@ -280,18 +275,6 @@ _MOVE_RELEASES = sa.text(
     )
     INSERT INTO saving_ledger (n, ocid, date, fetched_at, content_hash)
     SELECT n, ocid, date, fetched_at, content_hash FROM moved
-    """
-)
-
-_KEEP_UNMADE = sa.text(
-    """
-    WITH moved AS (
-        DELETE FROM staged_releases WHERE job_id = :job_id
-        RETURNING ocid, release_id, date, content_hash, body, body_exact, fetched_at
-    )
-    INSERT INTO releases (ocid, release_id, date, content_hash, body, body_exact, fetched_at, job_id)
-    SELECT ocid, release_id, date, content_hash, body, body_exact, fetched_at, :job_id FROM moved
-    ON CONFLICT (ocid, content_hash) DO NOTHING
     """
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -46,25 +46,34 @@ class Source:
 
 
 def stage(conn: sa.Connection, job_id: str, releases: Iterable[FetchedRelease]) -> None:
-    """Keep fetched contents for this job; a later content of the same ocid replaces an earlier one."""
+    """Keep fetched contents for this job; a later content of the same ocid replaces an earlier one, which is kept among
+    the releases."""
     newest = {release.ocid: release for release in releases}
-    if not newest:
-        return
-    encoded = [(release, bodies.encode(release.body)) for release in newest.values()]
-    conn.execute(
-        _STAGE,
-        {
-            "job_id": job_id,
-            "ocids": [release.ocid for release, _ in encoded],
-            "numbers": [release.n for release, _ in encoded],
-            "release_ids": [release.release_id for release, _ in encoded],
-            "dates": [release.date for release, _ in encoded],
-            "hashes": [release.content_hash for release, _ in encoded],
-            "bodies": [body.text.decode() for _, body in encoded],
-            "exact": [body.exact for _, body in encoded],
-            "times": [release.fetched_at for release, _ in encoded],
-        },
-    )
+    if newest:
+        conn.execute(_STAGE, _given(job_id, newest.values()))
+
+
+def keep_aside(conn: sa.Connection, job_id: str, releases: Sequence[FetchedRelease]) -> None:
+    """Keep contents of which one or more cannot be right: none of them is staged, nor stays so."""
+    unique = {(release.ocid, release.content_hash): release for release in releases}
+    if unique:
+        conn.execute(_KEEP_ASIDE, _given(job_id, unique.values()))
+        unstage(conn, job_id, list({release.n for release in releases}))
+
+
+def _given(job_id: str, releases: Collection[FetchedRelease]) -> dict[str, Any]:
+    encoded = [bodies.encode(release.body) for release in releases]
+    return {
+        "job_id": job_id,
+        "ocids": [release.ocid for release in releases],
+        "numbers": [release.n for release in releases],
+        "release_ids": [release.release_id for release in releases],
+        "dates": [release.date for release in releases],
+        "hashes": [release.content_hash for release in releases],
+        "bodies": [body.text.decode() for body in encoded],
+        "exact": [body.exact for body in encoded],
+        "times": [release.fetched_at for release in releases],
+    }
 
 
 def count(conn: sa.Connection, job_id: str, numbers: Sequence[int]) -> int:
@@ -165,7 +174,8 @@ def put_tenders(conn: sa.Connection, job_id: str, tenders: Iterable[TenderRow], 
 
 
 def discard(conn: sa.Connection, job_id: str) -> None:
-    """Remove everything that this job still has staged."""
+    """Remove everything that this job still has staged; the contents that it fetched are kept among the releases."""
+    conn.execute(_KEEP_STAGED, {"job_id": job_id})
     for table in JOB_TABLES:
         conn.execute(sa.text(f"DELETE FROM {table} WHERE job_id = :job_id"), {"job_id": job_id})  # noqa: S608
 
@@ -184,20 +194,52 @@ def _source(row: sa.Row[Any]) -> Source:
     )
 
 
+_FETCHED = """
+    fetched AS (
+        SELECT ocid, n, release_id, date, hash, CAST(body AS jsonb) AS body, exact, fetched_at
+        FROM unnest(
+            CAST(:ocids AS text[]), CAST(:numbers AS bigint[]), CAST(:release_ids AS text[]), CAST(:dates AS date[]),
+            CAST(:hashes AS bytea[]), CAST(:bodies AS text[]), CAST(:exact AS bytea[]),
+            CAST(:times AS timestamptz[])
+        ) AS r (ocid, n, release_id, date, hash, body, exact, fetched_at)
+    )
+"""
+_RELEASES = "releases (ocid, release_id, date, content_hash, body, body_exact, fetched_at, job_id)"
+
 _STAGE = sa.text(
-    """
+    f"""
+    WITH {_FETCHED}, replaced AS (
+        INSERT INTO {_RELEASES}
+        SELECT s.ocid, s.release_id, s.date, s.content_hash, s.body, s.body_exact, s.fetched_at, s.job_id
+        FROM staged_releases AS s JOIN fetched AS f ON s.job_id = :job_id AND s.ocid = f.ocid
+        WHERE s.content_hash <> f.hash
+        ON CONFLICT (ocid, content_hash) DO NOTHING
+    )
     INSERT INTO staged_releases AS s
         (job_id, ocid, n, release_id, date, content_hash, body, body_exact, fetched_at)
-    SELECT :job_id, ocid, n, release_id, date, hash, CAST(body AS jsonb), exact, fetched_at
-    FROM unnest(
-        CAST(:ocids AS text[]), CAST(:numbers AS bigint[]), CAST(:release_ids AS text[]), CAST(:dates AS date[]),
-        CAST(:hashes AS bytea[]), CAST(:bodies AS text[]), CAST(:exact AS bytea[]),
-        CAST(:times AS timestamptz[])
-    ) AS r (ocid, n, release_id, date, hash, body, exact, fetched_at)
+    SELECT :job_id, ocid, n, release_id, date, hash, body, exact, fetched_at FROM fetched
     ON CONFLICT (job_id, ocid) DO UPDATE SET
         release_id = excluded.release_id, date = excluded.date, content_hash = excluded.content_hash,
         body = excluded.body, body_exact = excluded.body_exact, fetched_at = excluded.fetched_at
-    """
+    """  # noqa: S608 - constants
+)
+
+_KEEP_ASIDE = sa.text(
+    f"""
+    WITH {_FETCHED}
+    INSERT INTO {_RELEASES}
+    SELECT ocid, release_id, date, hash, body, exact, fetched_at, :job_id FROM fetched
+    ON CONFLICT (ocid, content_hash) DO NOTHING
+    """  # noqa: S608 - constants
+)
+
+_KEEP_STAGED = sa.text(
+    f"""
+    INSERT INTO {_RELEASES}
+    SELECT ocid, release_id, date, content_hash, body, body_exact, fetched_at, job_id
+    FROM staged_releases WHERE job_id = :job_id
+    ON CONFLICT (ocid, content_hash) DO NOTHING
+    """  # noqa: S608 - constants
 )
 
 _CHANGES = """

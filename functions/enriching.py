@@ -183,7 +183,6 @@ def _save_all(step: Step) -> Json:
             break
     _say_how_far(step, "saved")
     with resources.engine.begin() as conn:
-        saving.keep_unmade(conn, step.job_id)
         counts = jobs.effects(conn, step.job_id)
         staging.discard(conn, step.job_id)
     return {name: counts[name] for name in ("added", "updated", "enriched")}

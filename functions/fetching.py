@@ -21,7 +21,8 @@ _AT_ONCE = 20
 def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
     """Fetch the next batch of what is known to exist and not held, and probe a few identifiers beside it.
 
-    `remaining` is what is still due after it. Raises the host's error when several questions in a row fail.
+    The first batch is eager: what failed a moment ago may be answered now. `remaining` is what is still due after it.
+    Raises the host's error when several questions in a row fail.
     """
     resources, limits, job_id = step.resources, step.resources.limits, step.job_id
     now = resources.clock()
@@ -38,7 +39,7 @@ def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
                 now=now,
             )
         limit = min(budget, limits.release_batch)
-        wanted = identifiers.due(conn, job_id=job_id, limit=limit, now=now)
+        wanted = identifiers.due(conn, job_id=job_id, limit=limit, now=now, eager=first)
     counts = fetch(step, wanted)
     with resources.engine.begin() as conn:
         remaining = identifiers.count_due(conn, job_id=job_id, now=resources.clock())
@@ -51,7 +52,7 @@ def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
         "rejected": counts["rejected"],
         "readAgain": again,
         "remaining": remaining,
-        "more": len(wanted) == limit > 0,
+        "more": limit > 0 and (len(wanted) == limit or counts["woken"] > 0),
     }
 
 
@@ -89,9 +90,11 @@ class _Answers:
         self.counts: Counter[str] = Counter()
         self._step = step
         self._held: list[tuple[Due, Readings | None, str | None]] = []
+        self._woke = False
 
     def answered(self, due: Due, raw: object) -> None:
         """The source gave a release, or said that there is none."""
+        self.counts["woken"] += due.failing
         if raw is None:
             self.counts["holes"] += 1
             self._hold(due, None, None)
@@ -116,6 +119,9 @@ class _Answers:
             staging.stage(conn, step.job_id, [each for found in read for each in found.accepted])
             rejected = [each for found in read for each in found.rejected]
             set_aside(conn, step.job_id, rejected, by="probe", now=now)
+            if self.counts["woken"] and not self._woke:
+                identifiers.wake_failing(conn, now=now)
+                self._woke = True
             for due, found, error in self._held:
                 if error is not None:
                     identifiers.record_failure(conn, due.n, ocid=due.ocid, error=error, now=now)

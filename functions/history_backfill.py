@@ -108,7 +108,7 @@ def _days(request: HistoryBackfillRequested, today: date) -> tuple[date, date]:
 
 def _list(window: Window, step: Step) -> Json:
     with background():
-        walked = listing.walk(step, window)
+        walked = listing.walk(step, window, routine=False)
     save_fetched(step)
     return walked
 
@@ -132,8 +132,9 @@ def _continue(run: Recorder, request: HistoryBackfillRequested, task: Json, at: 
 
 def _determine(request: HistoryBackfillRequested, step: Step) -> Json:
     """The range of identifiers, or None for everything awaited."""
-    now = step.resources.clock()
-    with step.resources.engine.begin() as conn:
+    resources = step.resources
+    now = resources.clock()
+    with resources.engine.begin() as conn:
         span = None
         note = None
         if request.from_date or request.to_date:
@@ -142,10 +143,15 @@ def _determine(request: HistoryBackfillRequested, step: Step) -> Json:
             if span is None:
                 note = f"nothing is known to have been published from {first} to {last}"
         elif request.from_id or request.to_id:
-            span = (request.from_id or 1, request.to_id or identifiers.highest_expected(conn))
+            span = (request.from_id or 1, request.to_id or identifiers.highest(conn))
         shown = None if span is None else {"first": span[0], "last": span[1]}
         jobs.add_metadata(conn, step.job_id, {"range": shown})
-        total = history.count_open(conn, now=now) if span is None else span[1] - span[0] + 1
+        if span is None:
+            today = day_of(now)
+            identifiers.add_between(conn, since=resources.limits.recent_days(today), until=today, now=now)
+            total = history.count_open(conn, now=now)
+        else:
+            total = span[1] - span[0] + 1
     position = request.position or (span[0] if span else 0)
     return {"range": shown, "position": position, "total": total, "note": note}
 

@@ -15,6 +15,8 @@ from ocds.errors import UpstreamError
 
 _SMALLEST_PAGE = 2
 _MOST_PAGES = 2000
+# So many tenders known from days of which the list shows none say that the list is at fault.
+_TELLING = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def days_to_list(
     retries, and not those of every day since.
     """
     if cursor is None:
-        return _range(today - timedelta(days=first_days - 1), today)
+        return sorted({*_range(today - timedelta(days=first_days - 1), today), *incomplete})
     recent = _range(min(cursor - timedelta(days=overlap - 1), today), cursor)
     tail = _range(max(cursor + timedelta(days=1), today - timedelta(days=overlap)), today)
     return sorted({*recent, *tail, *incomplete})
@@ -72,12 +74,10 @@ def determine(step: Step, *, from_date: date | None, to_date: date | None) -> Js
             last = to_date or today
             days = _range(from_date or last - timedelta(days=limits.first_sync_days - 1), last)
         else:
+            # A first sync that came to nothing may lie a while back: its days are still owed.
+            begun = coverage.first_asked(conn) if cursor is None else cursor + timedelta(days=1)
             asked = coverage.asked_since(conn, cursor) if cursor else set()
-            never = (
-                []
-                if cursor is None
-                else [day for day in _range(cursor + timedelta(days=1), today) if day not in asked]
-            )
+            never = [] if begun is None else [day for day in _range(begun, today) if day not in asked]
             days = days_to_list(
                 today=today,
                 cursor=cursor,
@@ -96,18 +96,18 @@ def determine(step: Step, *, from_date: date | None, to_date: date | None) -> Js
     }
 
 
-def walk(step: Step, window: Window) -> Json:
+def walk(step: Step, window: Window, *, routine: bool = True) -> Json:
     """Walk one window of the list to its believed end, staging page by page.
 
     A failing page is asked for again in smaller portions; when that does not help, the error is raised and the
-    next attempt goes on where this one stopped.
+    next attempt goes on where this one stopped. Only a `routine` walk begins the stretch of days that is proven.
     """
     resources, limits, job_id = step.resources, step.resources.limits, step.job_id
     with resources.engine.begin() as conn:
         state = list_walks.load(conn, job_id, window.first)
     at = state or Walk(0, limits.list_page_size, 0, 0, ended=False, seen=frozenset())
     seen = set(at.seen)
-    counts = {"rejected": 0, "future": 0}
+    rejected, future = 0, set[int]()
     position, size, barren, pages, ended = at.position, at.page_size, at.barren, at.pages, at.ended
     while not ended:
         step.beat()
@@ -130,10 +130,10 @@ def walk(step: Step, window: Window) -> Json:
         pages += 1
         size = _recovered(size, position, limits.list_page_size)
         ended = barren >= limits.barren_pages * limits.list_page_size or pages >= _MOST_PAGES
-        counts["future"] += sum(1 for each in found.accepted if _is_future(each.date, now))
+        future |= {each.n for each in found.accepted if _is_future(each.date, now)}
         with resources.engine.begin() as conn:
             stage(conn, job_id, found, by="list", now=now)
-            counts["rejected"] += len(found.rejected)
+            rejected += len(found.rejected)
             list_walks.save(
                 conn,
                 job_id,
@@ -146,36 +146,60 @@ def walk(step: Step, window: Window) -> Json:
                 ended=ended,
                 seen=seen,
             )
-    return _settle(step, window, seen=seen, pages=pages, counts=counts)
+    problem = "the list dates every release in the future" if seen and future >= seen else None
+    return _settle(step, window, seen=seen, pages=pages, rejected=rejected, problem=problem, routine=routine)
 
 
-def _settle(step: Step, window: Window, *, seen: set[int], pages: int, counts: dict[str, int]) -> Json:
-    """End a walk: a source whose every date lies in the future is not believed."""
+def _settle(
+    step: Step,
+    window: Window,
+    *,
+    seen: set[int],
+    pages: int,
+    rejected: int,
+    problem: str | None,
+    routine: bool,
+) -> Json:
+    """End a walk: with a `problem`, its days do not count as listed."""
     resources = step.resources
     now = resources.clock()
-    lying = counts["future"] > 0 and counts["future"] >= len(seen)
     with resources.engine.begin() as conn:
         changed = staging.count(conn, step.job_id, list(seen))
         jobs.add_effect(
             conn,
             step.job_id,
             step.name,
-            processed=len(seen) - changed + counts["rejected"],
-            rejected=counts["rejected"],
+            processed=len(seen) - changed + rejected,
+            rejected=rejected,
         )
-        if lying:
-            coverage.mark_unlisted(
-                conn, window.first, window.last, reason="every release is dated in the future", now=now
-            )
+        if problem:
+            coverage.mark_unlisted(conn, window.first, window.last, routine=routine, reason=problem, now=now)
         else:
-            coverage.mark_listed(conn, window.first, window.last, now=now)
+            coverage.mark_listed(conn, window.first, window.last, routine=routine, now=now)
     return {
         **window.to_json(),
         "pages": pages,
         "found": len(seen),
-        "rejected": counts["rejected"],
-        "problem": "the list dates every release in the future" if lying else None,
+        "rejected": rejected,
+        "problem": problem,
     }
+
+
+def doubt_silence(step: Step, listed: Sequence[Json], *, routine: bool) -> list[str]:
+    """Why some of these walks, which ended well, are not believed after all: the list showed nothing at all of days
+    from which, as has turned out by now, several tenders are known."""
+    problems: list[str] = []
+    now = step.resources.clock()
+    with step.resources.engine.begin() as conn:
+        for walked in listed:
+            window = Window.from_json(walked)
+            known = 0 if walked["found"] else coverage.known_in(conn, window.first, window.last)
+            if known < _TELLING:
+                continue
+            reason = f"the list shows nothing, although {known} tenders are known"
+            coverage.mark_unlisted(conn, window.first, window.last, routine=routine, reason=reason, now=now)
+            problems.append(f"{reason} from {window.first} to {window.last}")
+    return problems
 
 
 def _recovered(size: int, position: int, normal: int) -> int:

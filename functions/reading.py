@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,12 @@ class Readings:
         """The identifiers of the accepted ones."""
         return [release.n for release in self.accepted]
 
+    @property
+    def torn(self) -> set[int]:
+        """The identifiers of which there are several contents."""
+        contents = {(release.n, release.content_hash) for release in self.accepted}
+        return {n for n, times in Counter(n for n, _ in contents).items() if times > 1}
+
 
 def read_all(raws: Iterable[Any], *, fetched_at: datetime) -> Readings:
     """Read each release; one that cannot be read never stops the rest."""
@@ -55,10 +62,15 @@ def read_all(raws: Iterable[Any], *, fetched_at: datetime) -> Readings:
 
 
 def stage(conn: sa.Connection, job_id: str, found: Readings, *, by: str, now: datetime) -> None:
-    """Stage what differs from what is held, and set aside what could not be read."""
+    """Stage what differs from what is held, and set aside what could not be read.
+
+    Of a tender that is given with several contents at once, all are kept and none is believed: it is asked for by ocid.
+    """
     known = identifiers.known_hashes(conn, found.numbers)
-    changed = [release for release in found.accepted if known.get(release.n) != release.content_hash]
-    fresh = [release for release in changed if release.n not in known]
+    differing = [release for release in found.accepted if known.get(release.n) != release.content_hash]
+    torn = found.torn
+    changed = [release for release in differing if release.n not in torn]
+    fresh = [release for release in differing if release.n not in known]
     identifiers.expect(
         conn,
         [Sighting(release.n, release.ocid, release.date) for release in fresh],
@@ -66,6 +78,9 @@ def stage(conn: sa.Connection, job_id: str, found: Readings, *, by: str, now: da
         now=now,
     )
     staging.stage(conn, job_id, changed)
+    if torn:
+        staging.keep_aside(conn, job_id, [release for release in found.accepted if release.n in torn])
+        identifiers.doubt(conn, sorted(torn), reason="the list shows several contents of it", now=now)
     set_aside(conn, job_id, found.rejected, by=by, now=now)
 
 

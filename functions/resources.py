@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 import sqlalchemy as sa
@@ -42,6 +42,10 @@ class Limits:
     jobs_kept_days: int = 400
     audit_kept_days: int = 800
     housekeeping_batch: int = 2000
+
+    def recent_days(self, today: date) -> date:
+        """The first of the days whose identifiers are asked for without a gap."""
+        return today - timedelta(days=self.first_sync_days - 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import inngest
 
-from db import coverage, jobs, saving, sync_state
+from db import coverage, identifiers, jobs, saving, sync_state
 from functions import fetching, listing, looking
 from functions.closing import close_sync, on_failure
 from functions.enriching import Manner, configure_changes, enrich, save_to_database
@@ -16,6 +16,7 @@ from functions.events import HISTORY_BACKFILL, SYNC, SyncRequested
 from functions.listing import Window
 from functions.recorder import Json, Kind, Recorder, Step
 from functions.resources import Resources
+from ocds.dates import day_of
 
 KIND = Kind(function_id="tender-sync", type="DELTA_SYNC", retries=3, beside="skip")
 
@@ -48,6 +49,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
         enriched = enrich(run, plan, manner)
         run.step("save-to-database", save_to_database(manner))
         state = run.step("update-sync-state", partial(update_sync_state, span, listed["windows"]))
+        listed["problems"] += state["problems"]
         if state["handOver"]:
             event = inngest.Event(name=HISTORY_BACKFILL, data={}, id=f"after-{run.job_id}")
             ctx.step.send_event("hand-over-to-history-backfill", event)
@@ -77,19 +79,20 @@ def _fetch_ocds_releases(run: Recorder, span: Json) -> Json:
     for number, each in enumerate(span["windows"], start=1):
         window = Window.from_json(each)
         try:
-            walked = run.step(f"fetch-ocds-releases-{number}", partial(_walk, window))
+            walk = partial(_walk, window, routine=not span["manual"])
+            walked = run.step(f"fetch-ocds-releases-{number}", walk)
         except inngest.StepError as problem:
             problems.append(f"the list from {window.first} to {window.last} was not read: {problem.message}")
             break
         if walked["problem"]:
             problems.append(walked["problem"])
         else:
-            listed.append(each)
+            listed.append({**each, "found": walked["found"]})
     return {"windows": listed, "problems": problems}
 
 
-def _walk(window: Window, step: Step) -> Json:
-    return listing.walk(step, window)
+def _walk(window: Window, step: Step, *, routine: bool) -> Json:
+    return listing.walk(step, window, routine=routine)
 
 
 def _fetch_portal_rows(run: Recorder) -> str | None:
@@ -124,6 +127,7 @@ def _fetch_batch(step: Step, *, first: bool, budget: int) -> Json:
 def update_sync_state(span: Json, listed: list[Json], step: Step) -> Json:
     """Judge the days, and move the cursor over those proven complete; a manual window never moves it."""
     resources = step.resources
+    problems = listing.doubt_silence(step, listed, routine=not span["manual"])
     now = resources.clock()
     with resources.engine.begin() as conn:
         closed = saving.close_passed(conn, now=now)
@@ -133,12 +137,15 @@ def update_sync_state(span: Json, listed: list[Json], step: Step) -> Json:
         incomplete = coverage.judge_days(conn, since, date.fromisoformat(span["window"]["to"]), now=now)
         if not span["manual"]:
             cursor = coverage.advance(conn, start, now=now, job_id=step.job_id)
+        recent = resources.limits.recent_days(day_of(now))
         waiting = coverage.due_for_background(conn, now=now)
+        waiting += identifiers.count_between(conn, since=recent, until=day_of(now))
         busy = jobs.is_active(conn, "history-backfill")
         facts = {"cursor": cursor.isoformat() if cursor else None, "closedByClock": closed}
         jobs.add_metadata(conn, step.job_id, facts)
     return {
         **facts,
+        "problems": problems,
         "incompleteDays": len(incomplete),
         "waiting": waiting,
         "handOver": waiting > 0 and not busy,

@@ -188,8 +188,10 @@ def _sync(resources: Resources, name: str) -> None:
     step = _job(resources, name, "DELTA_SYNC")
     manner = Manner(limit=resources.limits.max_enrichment_per_run)
     span = step("determine-date-range", partial(listing.determine, from_date=None, to_date=None))
+    listed: list[Json] = []
     for number, each in enumerate(span["windows"], start=1):
-        step(f"fetch-ocds-releases-{number}", partial(listing.walk, window=Window.from_json(each)))
+        walk = partial(listing.walk, window=Window.from_json(each))
+        listed.append(step(f"fetch-ocds-releases-{number}", walk))
     step("fetch-portal-rows", looking.look_at_bucket)
     number = 1
     while True:
@@ -201,7 +203,7 @@ def _sync(resources: Resources, name: str) -> None:
     for batch in range(1, plan["batches"] + 1):
         step(f"enrich-tenders-{batch}", enrich_batch(batch, manner))
     step("save-to-database", save_to_database(manner))
-    step("update-sync-state", partial(tender_sync.update_sync_state, span, span["windows"]))
+    step("update-sync-state", partial(tender_sync.update_sync_state, span, listed))
 
 
 if __name__ == "__main__":
