@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from db import bodies
+from ocds.content import canonical_json
 from tests.functions.conftest import World
 
 _CONTENT = """
@@ -34,11 +36,20 @@ def content(world: World) -> dict[str, Any]:
     }
 
 
-def unlike_served(world: World) -> list[str]:
-    """The published tenders whose held release differs from what the stand-in serves."""
+def held_bodies(world: World) -> dict[str, Any]:
+    """The release that is held of each tender, as the source said it."""
     query = (
-        "SELECT r.ocid, r.body FROM releases r JOIN tender_ids i"
+        "SELECT r.ocid, r.body, r.body_exact FROM releases r JOIN tender_ids i"
         " ON i.ocid = r.ocid AND i.release_hash = r.content_hash"
     )
-    held = dict(world.rows(query))  # type: ignore[arg-type]
-    return [each["ocid"] for each in world.stand_in.truth() if held.get(each["ocid"]) != each["release"]]
+    return {ocid: bodies.exact(body, exact) for ocid, body, exact in world.rows(query)}
+
+
+def unlike_served(world: World) -> list[str]:
+    """The published tenders whose held release differs from what the stand-in serves, to the byte."""
+    held = held_bodies(world)
+    return [
+        each["ocid"]
+        for each in world.stand_in.truth()
+        if canonical_json(held.get(each["ocid"])) != canonical_json(each["release"])
+    ]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from functions.resources import Limits
 from tests.functions.conftest import World
@@ -71,6 +74,29 @@ def test_a_second_sync_finds_nothing_writes_no_tender_and_costs_little(world: Wo
     assert run.requests <= 13
     assert job.metadata["executions"] <= 13
     assert job.metadata["triggeredBy"] == "cron"
+
+
+def test_an_unchanged_page_of_the_list_costs_few_statements(make_world: MakeWorld) -> None:
+    world = make_world(ids=(134_180, 137_000), limits=Limits(list_page_size=100))
+    world.sync()
+    world.clock.forward(minutes=30)
+    statements: list[str] = []
+    pages: list[int] = []
+    plain = world.resources.ocds.list_page
+
+    def counted(*given: Any, **named: Any) -> Any:
+        pages.append(len(statements))
+        return plain(*given, **named)
+
+    sa.event.listen(world.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.resources.ocds, "list_page", counted)
+        world.sync()
+
+    costs = [after - before for before, after in pairwise(pages)]
+    assert len(costs) >= 3
+    assert max(costs) <= 20, statements
+    assert not any("INSERT INTO staged_releases" in statement for statement in statements)
 
 
 def test_the_worst_documented_mood_loses_nothing(make_world: MakeWorld) -> None:
