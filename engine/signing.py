@@ -57,8 +57,12 @@ def verify(body: bytes, header: str | None, keys: Iterable[str], now: float) -> 
 
 
 def bearer_is_known(header: str | None, keys: Iterable[str]) -> bool:
-    """Whether `Authorization: Bearer …` holds the hash of one of the signing keys."""
+    """Whether `Authorization: Bearer …` holds the hash of one of the signing keys.
+
+    JavaScript's SDK leaves the key's prefix before the hash, Python's does not.
+    """
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer":
         return False
-    return any(hmac.compare_digest(token.strip().encode(), hashed(key).encode()) for key in keys)
+    given = bare(token.strip()).encode()
+    return any(hmac.compare_digest(given, hashed(key).encode()) for key in keys)

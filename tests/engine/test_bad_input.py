@@ -148,8 +148,9 @@ def test_the_api_wants_a_key_in_production(guarded: Stage) -> None:
     path = f"{guarded.origin}/v1/events"
     assert httpx.get(path).status_code == 401
     assert httpx.get(path, headers={"authorization": "Bearer nonsense"}).status_code == 401
-    for token in ("right", hashed(KEY), hashed(FALLBACK)):
+    for token in ("right", hashed(KEY), hashed(FALLBACK), f"signkey-test-{hashed(KEY)}"):
         assert httpx.get(path, headers={"authorization": f"Bearer {token}"}).status_code == 200, token
+    assert httpx.get(path, headers={"authorization": f"Bearer {KEY}"}).status_code == 401
     assert post(guarded, "/fn/register", b"{}").status_code == 401
     assert post(guarded, "/v0/gql", b'{"query":"{__typename}"}').status_code == 401
 
