@@ -14,6 +14,8 @@ _SHOUTED_SHARE = 0.6
 _WORD = re.compile(r"[^\s/()\[\]–—,:;\"“”+=]+")
 _SHOUTED_RUN = re.compile(r"(?<![\w.&/-])(?:[A-Z][A-Z'’&-]+(?:,?\s+|(?=[.:;,)]|$))){3,}")
 _LONG_CAPITALS = re.compile(r"[A-Z]{6,}")
+_PLURAL_IN_BRACKETS = re.compile(r"(?<=[a-z])\((?:S|ES)\)")
+_PLURAL_ACRONYM = re.compile(r"[A-Z]{2,6}s")
 _EDGES = ".'’!?&*•-_"
 _VOWEL = re.compile(r"[aeiouy]")
 _ROMAN = re.compile(r"(?:i{2,3}|iv|vi{0,3}|ix|xi{1,3})", re.IGNORECASE)
@@ -100,6 +102,7 @@ def _calmed(text: str) -> str:
     calmed = _WORD.sub(_afrikaans_word_found if _is_afrikaans(text) else _word_found, text)
     if len(text) > 1 and text[-2] == " ":
         calmed = calmed[:-1] + text[-1]  # the A of "Phase A" is no article
+    calmed = _PLURAL_IN_BRACKETS.sub(lambda ending: ending[0].lower(), calmed)
     lowered = calmed.lower()
     if len(lowered) == len(calmed):
         calmed = _with_phrases(calmed, lowered)
@@ -163,7 +166,7 @@ def _core(core: str) -> str:
         return known
     if any(map(str.isdigit, core)):
         return measure(core) or "-".join(map(_part, core.split("-")))
-    if len(core) == 1:
+    if len(core) == 1 or _PLURAL_ACRONYM.fullmatch(core):
         return core
     if lowered.endswith(("'s", "’s")):
         return f"{_core(core[:-2])}{core[-2]}s"
@@ -220,7 +223,9 @@ def _lexicon() -> _Lexicon:
     """The spellings of ``data/spellings.txt`` with the names of towns, suburbs, municipalities and districts."""
     words: dict[str, str] = {}
     phrases: dict[str, str] = {}
-    for name in _place_names():
+    for name in sorted(
+        _place_names(), key=lambda name: (name[:1].islower(), name)
+    ):  # eMalahleni over Emalahleni
         if " " in name or "-" in name:
             phrases[name.lower()] = name
         elif name.lower() not in word_list("words that are places too"):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from enrichment.title import display_title
@@ -60,3 +64,22 @@ def test_a_long_text_ends_at_a_word() -> None:
     assert title is not None
     assert title.endswith("…")
     assert title.removesuffix("…").split()[-1] in {"Supply", "delivery", "pipes"}
+
+
+def test_titles_are_the_same_in_every_process() -> None:
+    program = (
+        "from enrichment.gazetteer import gazetteer; from enrichment.title import display_title\n"
+        "places = gazetteer(); names = [*places.towns, *places.municipalities, *places.suburbs]\n"
+        "print([display_title(f'ROAD MARKING IN {name.upper()}', None) for name in names])"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(printed) == 1
