@@ -53,7 +53,7 @@ _REQUEST_FOR = (  # "Invitation to tender for …", "Request for proposals (RFP)
     rf"(?:an?\s+)?(?:open\s+)?(?:tender\s+notice\s+and\s+)?(?:invitation|request|call)\s+(?:to|for)\s+"
     rf"(?:request\s+for\s+)?(?:the\s+)?(?:an?\s+)?"
     rf"(?:(?:open|formal|price|public|written|competitive)\s+)?(?:{_DOCUMENTS}|bidders|submit\s+\w+)\s*(?:[(\[][^)\]]{{2,45}}[)\]])?\s*(?:no\.?\s*\S*\d\S*)?\s*"
-    r"(?:[:;–—-]+\s*|\b(?:for|to|on|from|in\s+respect\s+of)\b\s+(?:the\s+)?|(?<=[)\]])\s*(?=\w))"
+    r"(?:[:;–—-]+\s*|\b(?:for|to|on|from|in\s+respect\s+of)\b(?:\s*:)?\s+(?:the\s+)?|(?<=[)\]])\s*(?=\w))"
 )
 _DESCRIPTION = (
     r"(?:bid|tender|project|contract|quotation|service|rfq|rfp|rfb|rft)?\s*(?:description|title|name|scope)\s*"
@@ -62,6 +62,9 @@ _DESCRIPTION = (
 _AGAIN = (  # "Re-advertisement: …"
     r"(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)"
     r"(?:\s*[:;–—-]+\s*|\s+of\s+(?:the\s+)?|\s+(?=(?:the|provision|supply|appointment|request|procurement|tender|bid)\b))"
+)
+_AGAIN_AT_END = re.compile(
+    r"[\s–—-]*(?:\(\s*re-?\s?advert\w*[^)]*\)|[–—-]\s*re-?\s?advert\w*)\W*$", re.IGNORECASE
 )
 _APPOINTMENT = (  # "Appointment of a suitably qualified service provider to provide …", "… of a panel of …"
     rf"(?:the\s+|he\s+)?(?:appointment|appoint|procurement|engagement|sourcing|acquisition|request\s+for)\s+(?:of\s+)?"
@@ -76,12 +79,12 @@ _OPENINGS = tuple(
         _BODY_INVITES,
         _BODY_APPOINTS,
         _REQUEST_FOR,
-        r"advert(?:isement)?\s*[:;–—-]+\s*",
+        r"(?:advert(?:isement)?|(?:advertised\s+)?(?:in)?formal\s+(?:written\s+)?(?:quotation|tender|bid)s?)\s*[:;–—-]+\s*",
         r"(?:tender|bid|quotation)\s+invitation\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:quotations?|proposals?|bids?|tenders?|contract)\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:RFQ|RFP|RFB|RFT|RFI|EOI)\s*(?:[:;–—-]+\s*|\bfor\b\s+(?:the\s+)?)",
         r"(?:the\s+)?request\s+(?:to\s+(?=appoint)|for\s+(?:the\s+)?(?=(?:supply|provision|appointment|delivery|rental)\b))",
-        r"\d\.\s+(?=[A-Z])",
+        r"\d[.)]\s+(?=[^\W\d_])",
         _AGAIN,
         _DESCRIPTION,
         _APPOINTMENT,
@@ -94,12 +97,12 @@ _OPENINGS = tuple(
 )
 _OF_BODIES = 3  # the first of them, which begin with any text
 _OPENING_WORD = re.compile(
-    r"(?:\d\.|the|he\s|an?|open|acquisition|advert|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|serv|title|name|scope"
+    r"(?:\d[.)]|formal|informal|the|he\s|an?|open|acquisition|advert|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|serv|title|name|scope"
     r"|project|appoint|procure|engage|sourcing|establish|provision|for)",
     re.IGNORECASE,
 )
 
-_BEFORE = r"[\s,;:–—-]*\b"
+
 _UNIT = r"(?:months?|years?|days?|weeks?)\b"
 _FROM_APPOINTMENT = (
     r"(?:\s*,?\s*(?:from|effective\s+from|commencing\s+(?:from|on)|starting\s+from|with\s+effect\s+from)\s+(?:the\s+)?"
@@ -107,16 +110,16 @@ _FROM_APPOINTMENT = (
 )
 _AND_NO_OTHER_LIMIT = r"(?!\s+or\b)"
 _FOR_A_PERIOD = (
-    rf"{_BEFORE}(?:for|over|within|covering)\s+(?:an?\s+|the\s+)?(?:\w+\s+)?(?:period|term|duration)\s+(?:of\s+)?"
+    rf"\b(?:for|over|within|covering)\s+(?:an?\s+|the\s+)?(?:\w+\s+)?(?:period|term|duration)\s+(?:of\s+)?"
     rf"(?:not\s+exceeding\s+)?[\w\s()-]{{1,40}}?{_UNIT}\)?{_AND_NO_OTHER_LIMIT}(?:['’]s?)?"
     rf"(?:\s+(?:contract|period)\b)?{_FROM_APPOINTMENT}"
 )
 _UNTIL = (
-    rf"{_BEFORE}(?:for|over)\s+(?:the|a)\s+(?:contract\s+)?period\s+(?:ending|until|up\s+to|from)\b.{{0,45}}?\b20\d\d\b"
+    r"\b(?:for|over)\s+(?:the|a)\s+(?:contract\s+)?period\s+(?:ending|until|up\s+to|from)\b.{0,45}?\b20\d\d\b"
     r"(?:\s*(?:to|until|-|–)\s*.{0,25}?\b20\d\d\b)?"
 )
 _AS_AND_WHEN = (
-    rf"{_BEFORE}(?:(?:on|as)\s+(?:an?\s+)?)?[\"'“‘]?\bas[\s-]+(?:and|&)[\s-]+when\b[\"'”’]?"
+    r"\b(?:(?:on|as)\s+(?:an?\s+)?)?[\"'“‘]?\bas[\s-]+(?:and|&)[\s-]+when\b[\"'”’]?"
     r"(?:[\s-]+(?:required|needed|the\s+need\s+arises))?[\"'”’]?(?:\s+basis\b)?"
 )
 _PERIODS = tuple(
@@ -125,15 +128,15 @@ _PERIODS = tuple(
         (("period", "term", "duration"), _FOR_A_PERIOD),
         (
             ("month", "year", "week", "day"),
-            rf"{_BEFORE}for\s+(?:\w+\s+)?\(?\d+\)?[\s-]*{_UNIT}(?:\s+contract\b|\s+period\b)?{_AND_NO_OTHER_LIMIT}",
+            rf"\bfor\s+(?:\w+\s+)?\(?\d+\)?[\s-]*{_UNIT}(?:\s+contract\b|\s+period\b)?{_AND_NO_OTHER_LIMIT}",
         ),
         (
             ("year period", "year contract", "year term"),
-            rf"{_BEFORE}(?:for\s+(?:an?\s+|the\s+)?)?(?:one|two|three|four|five|six|\d+)[\s-](?:\(\d+\)[\s-])?year\s+(?:contract\s+)?(?:period|term)\b",
+            r"\b(?:for\s+(?:an?\s+|the\s+)?)?(?:one|two|three|four|five|six|\d+)[\s-](?:\(\d+\)[\s-])?year\s+(?:contract\s+)?(?:period|term)\b",
         ),
         (
             ("month", "year", "week", "day"),
-            rf"{_BEFORE}for\s+(?:a\s+)?(?:one|two|three|four|five|twelve|thirty-?six)\s+{_UNIT}",
+            rf"\bfor\s+(?:a\s+)?(?:one|two|three|four|five|twelve|thirty-?six)\s+{_UNIT}",
         ),
         (("period",), _UNTIL),
         (("when",), _AS_AND_WHEN),
@@ -158,10 +161,24 @@ def subject_of(text: str, number: str | None) -> str:
         if text == before:
             break
     lowered = text.lower()
+    if "advert" in lowered:
+        text = _kept(_AGAIN_AT_END.sub("", text), text)
     for needles, pattern in _PERIODS:
         if any(needle in lowered for needle in needles):
-            text = _kept(pattern.sub("", text), text)
+            text = _kept(_without(pattern, text), text)
     return text.strip(EDGES) or text
+
+
+def _without(pattern: re.Pattern[str], text: str) -> str:
+    """``text`` without what the pattern finds and the blanks and dashes before it; looking for those with the pattern
+    would take twice as long.
+    """
+    rest: list[str] = []
+    at = 0
+    for match in pattern.finditer(text):
+        rest.append(text[at : match.start()].rstrip(" \t,;:–—-"))
+        at = match.end()
+    return "".join([*rest, text[at:]])
 
 
 def _worth_trying(text: str) -> tuple[re.Pattern[str], ...]:

@@ -10,7 +10,8 @@ from enrichment.spelling import calm
 LONGEST = 80
 _SENTENCE_END = re.compile(r"(?<=[^\W_]{3})\)?[.;]\s+(?=[A-Z])")
 _SHORTEST_SENTENCE = 25
-_BLANK_BEFORE = re.compile(r"(?<=\w) (?=,)")
+_BLANK_BEFORE = re.compile(r"(?<=\w) (?=,|: )")
+_BLANK_MISPLACED = re.compile(r"(?<=\w) :(?=\w)")
 _READ, _CALMED = 500, 140  # characters: what lies behind them cannot come into a title
 
 
@@ -23,7 +24,8 @@ def display_title(description: str | None, number: str | None) -> str | None:
     which acronyms and names stay. A text that is too long ends with its first sentence, or at a word and "…".
     """
     number = " ".join(number.split()) if number else None
-    text = _BLANK_BEFORE.sub("", " ".join(description.split())) if description else ""
+    text = " ".join(description.split()) if description else ""
+    text = _BLANK_MISPLACED.sub(": ", _BLANK_BEFORE.sub("", text))
     if not text.strip(EDGES):
         return _cut(number) if number else text or None
     text = subject_of(text[:_READ], number)
