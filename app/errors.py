@@ -9,6 +9,7 @@ import sqlalchemy.exc
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -83,6 +84,12 @@ class CatchAll:
 
         try:
             await self._app(scope, receive, noticed)
+        except ClientDisconnect:
+            log.info(
+                "the client of %s %s went away before its request was complete",
+                scope["method"],
+                scope["path"],
+            )
         except Exception as problem:
             log.error("unexpected error at %s %s", scope["method"], scope["path"], exc_info=problem)
             if not begun:

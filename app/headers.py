@@ -6,6 +6,7 @@ import json
 from urllib.parse import urlsplit, urlunsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = (
@@ -102,7 +103,7 @@ class BodyLimit:
             await _refuse(send, 413, _too_large(limit))
             return
         received = 0
-        refused = False
+        begun = False
 
         async def counted() -> Message:
             nonlocal received
@@ -114,14 +115,18 @@ class BodyLimit:
             return message
 
         async def guarded(message: Message) -> None:
-            nonlocal refused
-            if received <= limit:
+            nonlocal begun
+            if begun or received <= limit:
+                begun = True
                 await send(message)
-            elif not refused:
-                refused = True
-                await _refuse(send, 413, _too_large(limit))
 
-        await self._app(scope, counted, guarded)
+        try:
+            await self._app(scope, counted, guarded)
+        except ClientDisconnect:
+            if received <= limit:
+                raise
+        if received > limit and not begun:
+            await _refuse(send, 413, _too_large(limit))
 
 
 def _too_large(limit: int) -> str:

@@ -18,9 +18,10 @@ import pytest
 import sqlalchemy as sa
 
 from app import inngest_link
+from app.headers import MAX_BODY, MAX_INVOCATION
 from app.patience import HEAD_SECONDS, MAX_HEAD
 from app.settings import Settings
-from engine.signing import sign
+from engine.signing import hashed, sign
 from tests.acceptance.processes import PROTENDERS, Process, answers, environment, free_port, running, wait_for
 from tests.conftest import temporary_database
 
@@ -382,4 +383,109 @@ def test_a_thousand_logins_are_limited_and_the_service_does_not_notice(target: T
     assert set(statuses) == {401, 429}
     assert statuses.count(401) < 60
     assert set(statuses[-500:]) == {429}
+    target.is_well()
+
+
+def chunked(method: str, path: str, size: int, *headers: str) -> bytes:
+    """A request that does not say how long it is."""
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: x",
+        "Transfer-Encoding: chunked",
+        "Connection: close",
+        *headers,
+    ]
+    piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + piece * (size // 65536 + 1) + b"0\r\n\r\n"
+
+
+def status_of(target: Target, request: bytes) -> bytes:
+    """The status, read while the request is still being sent: the server may have heard enough."""
+    with socket.create_connection(("127.0.0.1", target.port), timeout=20) as link:
+        sending = threading.Thread(target=_send_on, args=(link, request), daemon=True)
+        sending.start()
+        return link.recv(65536).split()[1]
+
+
+def _send_on(link: socket.socket, request: bytes) -> None:
+    try:
+        link.sendall(request)
+    except OSError:
+        return  # the server has closed it
+
+
+def test_a_body_that_does_not_say_how_long_it_is_is_cut_off_as_well(target: Target) -> None:
+    form = "Content-Type: application/x-www-form-urlencoded"
+    assert status_of(target, chunked("POST", "/admin/login", MAX_BODY, form)) == b"413"
+    fresh = f"X-Inngest-Signature: t={int(time.time())}&s={'0' * 64}"
+    assert status_of(target, chunked("POST", ENDPOINT, MAX_INVOCATION, fresh)) == b"413"
+    with socket.create_connection(("127.0.0.1", target.port), timeout=20) as link:
+        link.sendall(f"POST {ENDPOINT} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n{fresh}\r\n\r\nx".encode())
+    target.is_well()
+
+
+def test_an_unsigned_invocation_is_refused_before_it_is_read(target: Target) -> None:
+    for method in ("POST", "PUT"):
+        head = f"{method} {ENDPOINT} HTTP/1.1\r\nHost: x\r\nContent-Length: 30000000\r\n\r\n"
+        assert status_of(target, head.encode()) == b"401"
+    target.is_well()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://169.254.169.254/latest/",
+        "http://10.0.0.1:5432/",
+        "file:///etc/passwd",
+        "http://127.0.0.1@evil.example/",
+    ],
+)
+def test_no_registration_makes_the_engine_knock_elsewhere(target: Target, address: str) -> None:
+    bearer = {"Authorization": f"Bearer {hashed(target.signing_key)}"}
+    step = {"id": "step", "name": "step", "runtime": {"type": "http", "url": address}}
+    function = {"id": "evil-f", "name": "f", "triggers": [{"event": "evil/f"}], "steps": {"step": step}}
+    good = "http://127.0.0.1:1/api/inngest"
+    with target.client() as client:
+        for url, functions in ((address, [function]), (good, [function])):
+            body = {"appname": "evil", "url": url, "functions": functions, "sdk": "x", "v": "0.1"}
+            answer = client.post("/fn/register", json=body, headers=bearer)
+            assert answer.status_code == 400, answer.text
+        answer = client.post("/fn/sync", json={"url": address}, headers=bearer)
+        assert answer.status_code == 400, answer.text
+    target.is_well()
+
+
+HEADERS = {
+    "content-security-policy",
+    "x-content-type-options",
+    "referrer-policy",
+    "strict-transport-security",
+}
+
+
+def test_every_answer_carries_the_security_headers_also_when_it_refuses(target: Target) -> None:
+    tried = [
+        ("GET", "/healthz", 200), ("GET", "/static/console.css", 200), ("GET", "/nowhere", 404),
+        ("DELETE", "/healthz", 405), ("GET", "/admin/jobs", 303), ("GET", "/api/admin/jobs", 401),
+        ("POST", "/e/wrong", 401), ("PUT", "/api/inngest", 401), ("GET", "/v1/events", 401),
+        ("POST", "/api/cron/sync", 401), ("GET", "/api/tenders?limit=x", 422), ("GET", "/unsubscribe/x", 404),
+        ("GET", "/openapi.json", 200),
+    ]  # fmt: skip
+    with target.client() as client:
+        answers_ = [(client.request(method, path), status) for method, path, status in tried]
+        answers_.append((client.post("/admin/login", content=b"x" * (MAX_BODY + 1)), 413))
+        answers_.append((client.post("/admin/login", headers={"Origin": "https://evil.example"}), 403))
+        while (greedy := client.get("/api/tenders.csv")).status_code != 429:
+            assert greedy.status_code == 200
+        answers_.append((greedy, 429))
+    for answer, status in answers_:
+        assert answer.status_code == status, (answer.request.url, answer.status_code)
+        for name in (
+            "content-security-policy",
+            "x-content-type-options",
+            "referrer-policy",
+            "strict-transport-security",
+        ):
+            assert name in answer.headers, (answer.request.url, name)
+        assert "server" not in answer.headers
     target.is_well()
