@@ -36,14 +36,19 @@ _VERB = (
     r"(?:provide|render|supply|undertake|carry\s+out|do|perform|conduct|execute)\s+"
     r"(?!(?:and|or)\b|[,&/])(?:for\s+|with\s+)?"
 )
+_CODE_AND_FOR = re.compile(r"(?=[\w/.-]*\d)(?=[\w/.-]*/)[A-Z]{2,}[\w/.-]{3,}\s+for\s+(?:the\s+)?(?=[A-Z])")
 _INVITED_FOR = (  # "Bids are hereby invited from experienced contractors for the …"
     rf"[^.:]{{0,110}}?\b(?:are|is)\s+(?:hereby\s+)?(?:invited|requested|called)\s+(?:from\s+[^:,.]{{3,120}}?\s+)?"
     rf"(?:to\s+(?:quote|tender|bid|submit(?:\s+\w+)?\s+{_DOCUMENTS}|submit\s+\w+)\s+)?"
-    r"(?:for\s+(?:the\s+)?|to\s+(?=(?:supply|provide|render|undertake)\b))"
+    r"(?:(?:for|on)\s+(?:the\s+)?|to\s+(?=(?:supply|provide|render|undertake)\b))"
 )
 _BODY_INVITES = (  # "The Agency hereby requests proposals for the …"
-    rf"[^.:]{{0,110}}?\bhereby\s+(?:requests?|invites?|calls?\s+for)\s+(?:from\s+)?{_QUALITIES}(?:{_WHO}\s+to\s+submit\s+)?"
-    rf"{_DOCUMENTS}\s+(?:from\s+[^:,.]{{3,120}}?\s+)?(?:for|on)\s+(?:the\s+)?"
+    rf"[^.:]{{0,110}}?\b(?:hereby\s+(?:requests?|invites?|calls?\s+for)|invites?\s+for)\s+(?:from\s+)?{_QUALITIES}(?:{_WHO}\s+to\s+submit\s+)?"
+    rf"{_DOCUMENTS}\s+(?:\([^)]{{2,20}}\)\s+)?(?:from\s+[^:,.]{{3,120}}?\s+)?(?:for|on)\s+(?:the\s+)?"
+)
+_BODY_WANTS = (  # "The department hereby invites service providers to provide it with a quotation for …"
+    rf"[^.:]{{0,110}}?\bhereby\s+invites?\s+{_QUALITIES}{_WHO}\s+to\s+(?:provide|submit|furnish)\s+[^.:]{{0,40}}?"
+    rf"\b{_DOCUMENTS}\s+(?:for|on)\s+(?:the\s+)?"
 )
 _BODY_APPOINTS = (  # "The Fund wishes to appoint a suitable service provider to …"
     rf"[^.:]{{0,110}}?\b(?:wish(?:es)?|seeks?|intends?|requires?|would\s+like|invitation|is\s+looking)\s+to\s+appoint\s+"
@@ -53,7 +58,7 @@ _REQUEST_FOR = (  # "Invitation to tender for …", "Request for proposals (RFP)
     rf"(?:an?\s+)?(?:open\s+)?(?:tender\s+notice\s+and\s+)?(?:invitation|request|call)\s+(?:to|for)\s+"
     rf"(?:request\s+for\s+)?(?:the\s+)?(?:an?\s+)?"
     rf"(?:(?:open|formal|price|public|written|competitive)\s+)?(?:{_DOCUMENTS}|bidders|submit\s+\w+)\s*(?:[(\[][^)\]]{{2,45}}[)\]])?\s*(?:no\.?\s*\S*\d\S*)?\s*"
-    r"(?:[:;–—-]+\s*|\b(?:for|to|on|from|in\s+respect\s+of)\b(?:\s*:)?\s+(?:the\s+)?|(?<=[)\]])\s*(?=\w))"
+    r"(?:[:;–—-]+\s*|\b(?:for|to|on|of|from|in\s+respect\s+of)\b(?:\s*:)?\s+(?:the\s+)?|(?<=[)\]])\s*(?=\w))"
 )
 _DESCRIPTION = (
     r"(?:bid|tender|project|contract|quotation|service|rfq|rfp|rfb|rft)?\s*(?:description|title|name|scope)\s*"
@@ -63,8 +68,9 @@ _AGAIN = (  # "Re-advertisement: …"
     r"(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)"
     r"(?:\s*[:;–—-]+\s*|\s+of\s+(?:the\s+)?|\s+(?=(?:the|provision|supply|appointment|request|procurement|tender|bid)\b))"
 )
+_EMPTY_BRACKETS = re.compile(r"\s*\(\s*\)")
 _AGAIN_AT_END = re.compile(
-    r"[\s–—-]*(?:\(\s*re-?\s?advert\w*[^)]*\)|[–—-]\s*re-?\s?advert\w*)\W*$", re.IGNORECASE
+    r"[\s–—-]*(?:\(\s*re-?\s?advert\w*[^)]*\)|[–—-]?\s+re-?\s?advert\w*)\W*$", re.IGNORECASE
 )
 _APPOINTMENT = (  # "Appointment of a suitably qualified service provider to provide …", "… of a panel of …"
     rf"(?:the\s+|he\s+)?(?:appointment|appoint|procurement|engagement|sourcing|acquisition|request\s+for)\s+(?:of\s+)?"
@@ -77,12 +83,14 @@ _OPENINGS = tuple(
     for pattern in (
         _INVITED_FOR,
         _BODY_INVITES,
+        _BODY_WANTS,
         _BODY_APPOINTS,
         _REQUEST_FOR,
         r"(?:advert(?:isement)?|(?:advertised\s+)?(?:in)?formal\s+(?:written\s+)?(?:quotation|tender|bid)s?)\s*[:;–—-]+\s*",
         r"(?:tender|bid|quotation)\s+invitation\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:quotations?|proposals?|bids?|tenders?|contract)\s+(?:for|to)\s+(?:the\s+)?",
         r"(?:RFQ|RFP|RFB|RFT|RFI|EOI)\s*(?:[:;–—-]+\s*|\bfor\b\s+(?:the\s+)?)",
+        r"terms\s+of\s+reference\s*(?:\([^)]{2,8}\)\s*)?(?:for|of)\s+(?:the\s+)?",
         r"(?:the\s+)?request\s+(?:to\s+(?=appoint)|for\s+(?:the\s+)?(?=(?:supply|provision|appointment|delivery|rental)\b))",
         r"\d[.)]\s+(?=[^\W\d_])",
         _AGAIN,
@@ -95,10 +103,10 @@ _OPENINGS = tuple(
         r"(?:the|an?)\s+(?=\w)",
     )
 )
-_OF_BODIES = 3  # the first of them, which begin with any text
+_OF_BODIES = 4  # the first of them, which begin with any text
 _OPENING_WORD = re.compile(
     r"(?:\d[.)]|formal|informal|the|he\s|an?|open|acquisition|advert|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|serv|title|name|scope"
-    r"|project|appoint|procure|engage|sourcing|establish|provision|for)",
+    r"|project|appoint|procure|engage|sourcing|establish|provision|terms|for)",
     re.IGNORECASE,
 )
 
@@ -178,13 +186,13 @@ def _without(pattern: re.Pattern[str], text: str) -> str:
     for match in pattern.finditer(text):
         rest.append(text[at : match.start()].rstrip(" \t,;:–—-"))
         at = match.end()
-    return "".join([*rest, text[at:]])
+    return _EMPTY_BRACKETS.sub("", "".join([*rest, text[at:]])) if rest else text
 
 
 def _worth_trying(text: str) -> tuple[re.Pattern[str], ...]:
     """Most texts open with their subject: a look at the first word spares them the patterns."""
     lowered = text.lower()
-    if any(word in lowered for word in ("invited", "requested", "called", "hereby", "to appoint")):
+    if any(word in lowered for word in ("invited", "requested", "called", "hereby", "invites", "to appoint")):
         return _OPENINGS
     return _OPENINGS[_OF_BODIES:] if _OPENING_WORD.match(text) else ()
 
@@ -200,7 +208,7 @@ def _without_number(text: str, number: str | None) -> str:
         end = _after(text, number, label.end() if label else 0) or _after(text, number, 0)
         if end:
             text = _kept(text[end:], text)
-    for pattern in (_LABELLED_NUMBER, _LEADING_CODE, _SLASHED_CODE):
+    for pattern in (_LABELLED_NUMBER, _LEADING_CODE, _SLASHED_CODE, _CODE_AND_FOR):
         match = pattern.match(text)
         if match:
             text = _kept(text[match.end() :], text)

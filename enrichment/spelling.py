@@ -15,6 +15,7 @@ _WORD = re.compile(r"[^\s/()\[\]–—,:;\"“”+=]+")
 _SHOUTED_RUN = re.compile(r"(?<![\w.&/-])(?:[A-Z][A-Z'’&-]+(?:,?\s+|(?=[.:;,)]|$))){3,}")
 _LONG_CAPITALS = re.compile(r"[A-Z]{6,}")
 _PLURAL_IN_BRACKETS = re.compile(r"(?<=[a-z])\((?:S|ES)\)")
+_SENTENCE_START = re.compile(r"(?:(?<=[a-z]{3}\. )|(?<=\)\. ))[a-z]")
 _PLURAL_ACRONYM = re.compile(r"[A-Z]{2,6}s")
 _EDGES = ".'’!?&*•-_"
 _VOWEL = re.compile(r"[aeiouy]")
@@ -23,7 +24,7 @@ _JOINTS = re.compile(r"([-&.])")
 _LONGEST_ACRONYM = 6
 _LONGEST_SURE_ACRONYM = 3
 _SPEAKABLE = re.compile(
-    r"[bcdfghjklmnpqrstvwxz]{0,2}(?:[aeiouy]{1,2}[bcdfghjklmnpqrstvwxz]{1,2})*[aeiouy]{0,2}"
+    r"(?![aeiou].{3}$)[bcdfghjklmnpqrstvwxz]{0,2}(?:[aeiouy]{1,2}[bcdfghjklmnpqrstvwxz]{1,2})*[aeiouy]{0,2}"
 )
 _SHOUTED_WORD = re.compile(r"(?<![\w.&/-])[A-Z]{6,}(?![\w&/-])")
 _ODD_START = re.compile(
@@ -57,7 +58,7 @@ _NAME_AT_END = re.compile(r"(?:^|[\s(/,])(?!No\b|The\b)[A-Za-z]?[a-z]*[A-Z][\w'�
 _NAME_OF_A_BODY = re.compile(  # and not "Water and Sanitation", which is mostly no department in a title
     r"(?=.*[a-z])(?=.* ).*\b"
     r"(?:Agency|Council|Authority|Commission|Board|Museum|University|Institute|Corporation|South Africa"
-    r"|African|Regulator|Tribunal)"
+    r"|African|Regulator|Tribunal|Trust|Laboratory Service)"
 )
 
 
@@ -102,6 +103,7 @@ def _calmed(text: str) -> str:
     calmed = _WORD.sub(_afrikaans_word_found if _is_afrikaans(text) else _word_found, text)
     if len(text) > 1 and text[-2] == " ":
         calmed = calmed[:-1] + text[-1]  # the A of "Phase A" is no article
+    calmed = _SENTENCE_START.sub(lambda letter: letter[0].upper(), calmed)
     calmed = _PLURAL_IN_BRACKETS.sub(lambda ending: ending[0].lower(), calmed)
     lowered = calmed.lower()
     if len(lowered) == len(calmed):

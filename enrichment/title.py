@@ -8,7 +8,7 @@ from enrichment.data import word_list
 from enrichment.spelling import calm
 
 LONGEST = 80
-_SENTENCE_END = re.compile(r"(?<=[^\W_]{3})\)?[.;]\s+(?=[A-Z])")
+_SENTENCE_END = re.compile(r"(?:(?<=[^\W_]{3})|(?<=[^\W_]{3}\)))[.;]\s+(?=[A-Z])")
 _SHORTEST_SENTENCE = 25
 _BLANK_BEFORE = re.compile(r"(?<=\w) (?=,|: )")
 _BLANK_MISPLACED = re.compile(r"(?<=\w) :(?=\w)")
