@@ -92,6 +92,11 @@ def by_name(connection: sa.Connection, username: str) -> tuple[User, str] | None
     return None if row is None else (User(*row[:-1]), row[-1])
 
 
+def name_of(connection: sa.Connection, user_id: str) -> str | None:
+    """The user name of an account; None when there is none with this id."""
+    return connection.execute(sa.select(users.c.username).where(users.c.id == user_id)).scalar()
+
+
 def set_role(connection: sa.Connection, username: str, role: str) -> User | None:
     """Changes the role; None when there is no such account."""
     return _change(connection, username, role=role)

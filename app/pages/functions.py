@@ -36,7 +36,10 @@ async def functions(request: Request, runtime: TheRuntime) -> Response:
     async with runtime.durable.database.connection() as connection:
         rows = await reading.functions(connection)
     return page(
-        request, "functions.html", functions=[_shown(row, runtime.clock()) for row in rows], short=short
+        request,
+        "functions.html",
+        functions=[_shown(row, runtime.clock()) for row in rows if not _handles_failures(row)],
+        short=short,
     )
 
 
@@ -145,6 +148,11 @@ def _state(runtime: TheRuntime, slug: str) -> str:
     return "paused" if _known(runtime, slug).id in engine_of(runtime).registry.paused else "active"
 
 
+def _handles_failures(row: dict[str, Any]) -> bool:
+    events = {trigger.get("event") for trigger in row["config"].get("triggers", [])}
+    return row["slug"].endswith("-failure") and events == {"inngest/function.failed"}
+
+
 def _shown(row: dict[str, Any], now: datetime) -> dict[str, Any]:
     config = row["config"]
     steps = config.get("steps") or {}
@@ -162,6 +170,7 @@ def _shown(row: dict[str, Any], now: datetime) -> dict[str, Any]:
         "events": events,
         "schedules": schedules,
         "paused_at": row["paused_at"],
+        "newest": {name: row[f"newest_{name}"] for name in ("run", "at", "status")},
         "retries": 4 if retries is None else retries,
         "config": config,
     }

@@ -14,7 +14,7 @@ from app.pages.shared import live
 from app.pages.templates import page
 from app.runtime import Runtime
 from app.words import STATES
-from db import console, jobs
+from db import accounts, console, jobs
 from db.clock import SOUTH_AFRICA
 from db.job_log import BEGINNING, Order
 
@@ -92,7 +92,7 @@ def one(request: Request, runtime: TheRuntime, job_id: str) -> HTMLResponse:
     return page(
         request,
         "job.html",
-        bars=waterfall.bars(job, now=now),
+        bars=waterfall.bars(job, now=now, attempts=found["engine"].attempts),
         run_address=durable.run_address(runtime, job.run_id),
         most_tenders=console.TOUCHED,
         **found,
@@ -108,6 +108,7 @@ def _look(runtime: Runtime, job_id: str, now: datetime) -> dict[str, Any]:
             )
         return {
             "job": job,
+            "started_by": job.actor and (accounts.name_of(connection, job.actor) or job.actor),
             "tenders": console.tenders_of_job(connection, job, now=now),
             "until": durable.wakes(connection, [job]).get(job.id),
             "engine": durable.known_of(connection, job),

@@ -79,7 +79,7 @@ async def one(request: Request, runtime: TheRuntime, run_id: str) -> Response:
         request,
         "run.html",
         short=short,
-        bars=run_bars(run, steps, now=runtime.clock()),
+        bars=run_bars(run, steps, now=runtime.clock(), attempts=found["failures"]),
         outputs={step["id"]: decoded(step["memo"]) for step in steps},
         until=min((step["wake_at"] for step in steps if _waits(step)), default=None),
         output=decoded(run.output),

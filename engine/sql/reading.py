@@ -183,11 +183,14 @@ async def queue_of(connection: Connection, run_id: str) -> dict[str, Any] | None
 
 
 async def functions(connection: Connection) -> list[dict[str, Any]]:
-    """Every function that is registered, with its schedules: cron, when next, when last, whether late."""
+    """Every function that is registered, with its newest run and its schedules: cron, when next, when last."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
-            """SELECT f.*, coalesce(s.schedules, '[]'::jsonb) AS schedules
+            """SELECT f.*, coalesce(s.schedules, '[]'::jsonb) AS schedules, newest.*
                FROM engine.functions f
+               LEFT JOIN LATERAL (
+                   SELECT id AS newest_run, queued_at AS newest_at, status AS newest_status
+                   FROM engine.runs WHERE function_id = f.id ORDER BY id DESC LIMIT 1) newest ON true
                LEFT JOIN LATERAL (
                    SELECT jsonb_agg(jsonb_build_object('cron', cron, 'next_at', next_at, 'last_at', last_at,
                                                        'last_run', last_run) ORDER BY cron) AS schedules
