@@ -21,6 +21,8 @@ pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 PATIENCE = 60_000
+# On a busy machine a page may take its time; none of these tests is about that.
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +187,8 @@ def pages_of(served: Serving, job_id: str) -> list[str]:
         "/coverage",
         "/enrichment",
         "/users",
+        "/account",
+        "/searches",
         "/audit",
     )
     return [

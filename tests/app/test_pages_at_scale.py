@@ -9,6 +9,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import httpx
 import pytest
@@ -97,7 +98,7 @@ def served(
 
 @pytest.fixture(scope="module")
 def admin(served: Serving) -> Iterator[httpx.Client]:
-    with log_in(served.url, "admin") as client:
+    with closing(log_in(served.url, "admin")) as client:
         yield client
 
 
