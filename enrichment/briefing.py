@@ -34,12 +34,14 @@ _ONLINE = re.compile(
 )
 _FIXED_END = re.compile(r"(?:%7d|\}|/[a-z]{3}-[a-z]{4}-[a-z]{3})$", re.IGNORECASE)
 _MEETING_ID = re.compile(
-    r"\b(?:(?:meeting|webinar|conference|zoom|teams)\s*(?:meeting)?\s*:?\s*(?:id|i\.d\.?|number)|event\s+number)"
+    r"\b(?:(?:meeting|webinar|conference|zoom|teams)\s*(?:meeting)?\s*:?\s*(?:id|i\.d\.?|number)|event\s+number"
+    r"|id(?=[:#\s\d]{10,26}\W{0,3}pass\s?(?:code|word)))"
     r"(?:\s+is)?\s*[:#=–-]?\s*(\d(?:[\d \u00a0-]{6,18})\d)",
     re.IGNORECASE,
 )
 _PASSCODE = re.compile(
-    r"\b(?:pass\s?code|password|passwd|pass\s?word)(?:\s+is)?\s*[:=–-]?\s*([A-Za-z0-9@#$!%&*+?_-]{4,12})(?=[\s.,;)]|$)",
+    r"\b(?:pass\s?code|password|passwd|pass\s?word|(?<!area )(?<!postal )code(?=\s*[:=]))"
+    r"(?:\s+is)?\s*[:=–-]?\s*([A-Za-z0-9@#$!%&*+?_-]{4,12})(?=[\s.,;)]|$)",
     re.IGNORECASE,
 )
 _ID_IN_LINK = re.compile(

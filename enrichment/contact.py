@@ -20,6 +20,7 @@ _DOT_SIGN = re.compile(r"\s*[\[({<]\s*dot\s*[\])}>]\s*", re.IGNORECASE)
 _AROUND_AT = re.compile(r"\s*@\s*")
 _COMMA_IN_DOMAIN = re.compile(r"(@[\w.-]+),(?=(?:gov|co|org|ac|com|za|net)\b)", re.IGNORECASE)
 _SPACED_DOT = re.compile(r"(@[\w-]+(?:\.[\w-]+)*)\s*\.\s+(?=(?:gov|co|org|ac|za)\b)", re.IGNORECASE)
+_GLUED_BEHIND = re.compile(r"(@[\w.-]+\.(?:gov|co|org|ac|net|edu)\.za)(?=[A-Za-z]+\b)", re.IGNORECASE)
 _CANDIDATE = re.compile(r"[^\s@,;:/\\<>()\[\]\"|]+@[^\s@,;:/\\<>()\[\]\"|]+")
 _JUNK = ".,;:'`-_*"
 _PLACEHOLDER_DOMAIN = re.compile(
@@ -45,8 +46,9 @@ def email_of(text: str | None) -> str | None:
     """
     if not text or len(text) > _LONGEST:
         return None
-    if not _PLAIN_ADDRESS.fullmatch(text):
+    if not _PLAIN_ADDRESS.fullmatch(text) or _GLUED_BEHIND.search(text):
         text = _DOT_SIGN.sub(".", _AT_SIGN.sub("@", text))
+        text = _GLUED_BEHIND.sub(r"\1 ", text)
         text = _COMMA_IN_DOMAIN.sub(r"\1.", _SPACED_DOT.sub(r"\1.", _AROUND_AT.sub("@", text)))
     for candidate in _CANDIDATE.findall(text):
         local, _, domain = candidate.strip(_JUNK).partition("@")

@@ -55,6 +55,8 @@ def test_a_link_that_was_cut_or_leads_elsewhere_is_no_link(venue: str) -> None:
     [
         ("Meeting ID: 352 905 726 269 ; Passcode: tLKure  ", "352905726269", "tLKure"),
         ("MS TEAMS MEETING ID: 330 849 958 228  PASSCODE: 9XCifo", "330849958228", "9XCifo"),
+        ("MS Teams ID 338 123 456 789, Code: Zx8Kq2", "338123456789", "Zx8Kq2"),
+        ("ID: 334 555 777 888 Passcode: QW3rty", "334555777888", "QW3rty"),
         ("Zoom ID: 6250381037 Zoom Passcode: 2468", "6250381037", "2468"),
         ("ZOOM: ID is 88323710283 \t:Passcode is 011800", "88323710283", "011800"),
         ("Skype: Conference ID: 39455838", "39455838", None),

@@ -23,6 +23,8 @@ from enrichment.contact import email_of, telephone_of
         ("scm @ dept.gov.za", "scm@dept.gov.za"),
         ("scm@dept,gov.za", "scm@dept.gov.za"),
         ("scm@dept.gov. za", "scm@dept.gov.za"),
+        ("scm@dept.gov.zaTel", "scm@dept.gov.za"),
+        ("scm@dept.gov.zaTel: 012 345 6789", "scm@dept.gov.za"),
         ("o'brien@dept.gov.za", "o'brien@dept.gov.za"),
         ("broken@, scm@dept.gov.za", "scm@dept.gov.za"),
     ],
