@@ -174,7 +174,7 @@ def _classify(tender: Columns, release: Release | None, row: PortalRow | None) -
         (buyer_id_of(name) if name else None, "derived", "buyer_name"),
     )
     organ = organ_of(number, name)
-    field = "buyer_id" if organ and organ.known and number else "buyer_name"
+    field = "buyer_id" if organ and organ.by_id else "buyer_name"
     tender.set("organ_of_state_type", organ.type if organ else None, "derived", field)
     tender.set("municipality_type", organ.municipality_type if organ else None, "derived", field)
     tender.set("department_level", organ.department_level if organ else None, "derived", field)

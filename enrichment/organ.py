@@ -23,10 +23,10 @@ _DEPARTMENT_LEVELS = {NATIONAL_DEPARTMENT: "National", PROVINCIAL_DEPARTMENT: "P
 
 
 class Organ(NamedTuple):
-    """A buyer's classification; ``known`` is False where only the words of the name were there to go by."""
+    """A buyer's classification; ``by_id`` is False where only the name was there to go by."""
 
     type: str
-    known: bool
+    by_id: bool
 
     @property
     def municipality_type(self) -> str | None:
@@ -52,15 +52,15 @@ def organ_of(buyer_id: str | None, buyer_name: str | None) -> Organ | None:
     anything.
     """
     kind = _by_id().get(buyer_id) if buyer_id else None
-    if kind is None and buyer_name:
-        kind = _by_name().get(_key(buyer_name)) or _by_bare_name().get(_bare_key(buyer_name))
     if kind is not None:
-        return Organ(kind, known=True)
+        return Organ(kind, by_id=True)
     if not buyer_name:
         return None
-    words = _plain(buyer_name[:_LONGEST])
-    bare = _bare(buyer_name[:_LONGEST])
-    return Organ(_by_alias(bare) or municipal_kind(bare) or kind_by_words(words), known=False)
+    kind = _by_name().get(_key(buyer_name)) or _by_bare_name().get(_bare_key(buyer_name))
+    if kind is None:
+        bare = _bare(buyer_name[:_LONGEST])
+        kind = _by_alias(bare) or municipal_kind(bare) or kind_by_words(_plain(buyer_name[:_LONGEST]))
+    return Organ(kind, by_id=False)
 
 
 @lru_cache(maxsize=8192)

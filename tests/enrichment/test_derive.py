@@ -195,3 +195,13 @@ def test_slugs_are_unique_and_fit_an_address() -> None:
     assert len(set(slugs)) == len(slugs)
     assert all(slug.isascii() and slug == slug.lower() and len(slug) <= 90 for slug in slugs)
     assert derive(None, read_row({"id": 7}), now=NOW).slug == "tender-7"
+
+
+def test_the_kind_of_a_buyer_says_whether_its_id_or_its_name_told() -> None:
+    def told(**changes: Any) -> str:
+        return derive(None, read_row(row_of(7, **changes)), now=NOW).provenance["organ_of_state_type"][
+            "field"
+        ]
+
+    assert told(departmentsID=167, organ_of_State="ESKOM", department="ESKOM") == "buyer_id"
+    assert told(departmentsID=99_999, organ_of_State="ESKOM", department="ESKOM") == "buyer_name"
