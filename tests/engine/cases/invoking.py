@@ -47,6 +47,20 @@ async def an_invoked_function_that_returns_nothing_gives_none(trial: Trial) -> N
 
 
 @case
+async def a_function_without_triggers_runs_when_it_is_invoked(trial: Trial) -> None:
+    @trial.function(trigger=[])
+    async def hidden(ctx: Any) -> Any:
+        return ctx.event.data["k"]
+
+    @trial.function()
+    async def finds(ctx: Any) -> Any:
+        return await ctx.step.invoke("call", function=hidden, data={"k": "found"})
+
+    await trial.serve()
+    assert await trial.completed("finds") == "found"
+
+
+@case
 async def the_callee_sees_who_called_it(trial: Trial) -> None:
     @trial.function("never-3")
     async def told(ctx: Any) -> Any:
