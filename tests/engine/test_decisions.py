@@ -239,7 +239,7 @@ def with_step(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        (configuration(triggers=[]), "trigger"),
+        (configuration(triggers=None), "trigger"),
         (configuration(triggers=[{"cron": "61 * * * *"}]), "61"),
         (configuration(triggers=[{"event": "e", "expression": "a ="}]), "expression"),
         (configuration(triggers=[{"event": ""}]), "event"),
