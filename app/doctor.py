@@ -193,7 +193,7 @@ def _ask(url: str) -> Answer:
         with httpx.stream("GET", url, timeout=HOST_SECONDS, follow_redirects=False) as response:
             told = response.headers.get("date", "")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Answer(fault=f"does not answer ({type(error).__name__})")
+        return Answer(fault=f"does not answer ({str(error)[:200] or type(error).__name__})")
     try:
         return Answer(clock=parsedate_to_datetime(told))
     except ValueError:
