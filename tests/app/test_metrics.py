@@ -157,3 +157,67 @@ def test_a_kept_value_is_made_again_when_it_is_old_and_after_an_error() -> None:
     assert kept.get(lambda: next(made)) == 1
     now[0] = 5.0
     assert kept.get(lambda: next(made)) == 2
+
+
+def values(runtime: Runtime) -> dict[str, float]:
+    """Every sample by its name and labels, as it is now."""
+    runtime.measured = Measured()
+    return {
+        " ".join(
+            [sample.name, *(f"{key}={value}" for key, value in sorted(sample.labels.items()))]
+        ): sample.value
+        for family in text_string_to_metric_families(metrics.render(runtime))
+        for sample in family.samples
+    }
+
+
+def test_the_numbers_are_those_of_the_database(runtime: Runtime) -> None:
+    before = values(runtime)
+    with runtime.engine.begin() as connection:
+        connection.execute(sa.text(_ROWS))
+    after = values(runtime)
+    added = {name: after[name] - before.get(name, 0) for name in after}
+    expected = {
+        "protenders_jobs status=SUCCESS type=MEASURED": 2,
+        "protenders_jobs status=FAILED type=MEASURED": 1,
+        "protenders_jobs_active type=MEASURED": 1,
+        "protenders_steps status=SUCCESS": 1,
+        "protenders_steps status=FAILED": 1,
+        "protenders_step_retries": 3,
+        "protenders_upstream_requests_total host=measured.example": 17,
+        "protenders_upstream_errors_total host=measured.example": 4,
+        "protenders_upstream_mean_seconds host=measured.example": 2.5,
+        "protenders_upstream_consecutive_failures host=measured.example": 3,
+        "protenders_upstream_open host=measured.example": 1,
+        "protenders_coverage_incomplete_days": 2,
+        "protenders_coverage_missing": 1,
+        "protenders_coverage_awaiting_release": 1,
+        "protenders_mails_waiting": 1,
+    }
+    assert {name: added[name] for name in expected} == expected
+    assert 600 <= after["protenders_jobs_silent_seconds"] < 700
+    assert 60 <= after["protenders_upstream_ok_age_seconds host=measured.example"] < 160
+
+
+_ROWS = """
+INSERT INTO jobs (id, type, status, function_id, run_id, started_at, heartbeat_at, finished_at) VALUES
+    ('m1', 'MEASURED', 'SUCCESS', 'f', 'm1', now(), now(), now()),
+    ('m2', 'MEASURED', 'SUCCESS', 'f', 'm2', now(), now(), now()),
+    ('m3', 'MEASURED', 'FAILED', 'f', 'm3', now(), now(), now()),
+    ('m4', 'MEASURED', 'RUNNING', 'f', 'm4', now(), now() - interval '10 minutes', NULL),
+    ('m5', 'MEASURED', 'SUCCESS', 'f', 'm5', now() - interval '2 days', now(), now());
+INSERT INTO job_steps (job_id, run_id, name, status, attempts, started_at, attempt_started_at) VALUES
+    ('m1', 'm1', 'a', 'SUCCESS', 1, now(), now()), ('m3', 'm3', 'a', 'FAILED', 4, now(), now()),
+    ('m5', 'm5', 'a', 'SUCCESS', 9, now(), now());
+INSERT INTO upstream_hosts (host, state, requests, errors, mean_seconds, consecutive_failures, last_ok_at) VALUES
+    ('measured.example', 'open', 17, 4, 2.5, 3, now() - interval '1 minute');
+INSERT INTO coverage_days (day, complete) VALUES
+    ('1999-01-01', false), ('1999-01-02', false), ('1999-01-03', true);
+INSERT INTO tender_ids (n, ocid, state, is_expected, is_present, first_expected_at) VALUES
+    (-1, 'm-1', 'pending', true, false, now()), (-2, 'm-2', 'pending', true, true, now()),
+    (-3, 'm-3', 'pending', false, false, now());
+INSERT INTO saved_searches (id, name, email) VALUES ('m', 'm', 'm@example.org');
+INSERT INTO alert_deliveries (id, search_id, due_at, state, sent_to) VALUES
+    ('m1', 'm', now(), 'prepared', 'm@example.org'),
+    ('m2', 'm', now() + interval '1 day', 'sent', 'm@example.org');
+"""
