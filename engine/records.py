@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 SCHEDULED, RUNNING, COMPLETED, FAILED, CANCELLED = "Scheduled", "Running", "Completed", "Failed", "Cancelled"
-READY, OWNED = "r", "o"
+READY, TIMED, OWNED = "r", "t", "o"
 
 
 @dataclass(slots=True)

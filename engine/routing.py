@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
 from engine import expressions, ids
 from engine.functions import MAX_PRIORITY_SECONDS, Concurrency, Function
-from engine.records import OWNED, READY, Accept, CancelOn, Intent, NewEvent, NewRun
+from engine.records import OWNED, READY, TIMED, Accept, CancelOn, Intent, NewEvent, NewRun
 from engine.registry import Registry
 
 DEDUPE_FOR = timedelta(hours=24)
@@ -38,6 +38,17 @@ def priority_offset(function: Function, event: Any) -> timedelta:
     return timedelta(seconds=max(-MAX_PRIORITY_SECONDS, min(seconds, MAX_PRIORITY_SECONDS)))
 
 
+def starts_at(function: Function, event: Any, cause: str, now: datetime) -> datetime:
+    """When the run may start: at once, or at the time stamp of an event that was sent ahead of it.
+
+    Batches go by their own clock; so do runs that no sender's event started.
+    """
+    stamp = event.get("ts") if cause == EVENT and function.batch is None and isinstance(event, dict) else None
+    if not isinstance(stamp, int) or stamp <= now.timestamp() * 1000:
+        return now
+    return datetime.fromtimestamp(stamp / 1000, UTC)
+
+
 def new_run(
     function: Function,
     event: Any,
@@ -51,7 +62,10 @@ def new_run(
     gates = [gate_name(function, limit, event) for limit in function.concurrency] or None
     throttle = throttle_key(function, event)
     offset = priority_offset(function, event)
-    direct = claim is not None and gates is None and throttle is None and not offset and claim()
+    at = starts_at(function, event, cause, now)
+    later = at > now
+    plain = gates is None and throttle is None and not offset and not later
+    direct = plain and claim is not None and claim()
     start, finish = function.start_timeout, function.finish_timeout
     limit = finish if direct else start
     return NewRun(
@@ -60,12 +74,12 @@ def new_run(
         cause=cause,
         event_ids=event_ids,
         queued_at=now,
-        rank=now - offset,
-        wake_at=now,
-        state=OWNED if direct else READY,
+        rank=at - offset,
+        wake_at=at,
+        state=OWNED if direct else TIMED if later else READY,
         gates=gates,
         throttle=throttle,
-        deadline=now + limit if limit else None,
+        deadline=at + limit if limit else None,
         finish_within=finish.total_seconds() if finish else None,
         cancels=[
             CancelOn(c.event, c.condition, now + c.timeout if c.timeout else None) for c in function.cancel

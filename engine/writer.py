@@ -189,7 +189,7 @@ class Writer:
         if accepts:
             created, awaited = await accepting.accept(connection, self._owner(), accepts, self._clock())
             aftermath.intents = awaited or any(accept.intents for accept in accepts)
-            aftermath.ready = any(run.state == "r" for accept in accepts for run in accept.runs)
+            aftermath.ready = any(run.state != "o" for accept in accepts for run in accept.runs)
         deliveries = [delivery for item in kept for delivery in item.deliveries]
         if deliveries:
             aftermath.poked = await applying.deliver(connection, deliveries)

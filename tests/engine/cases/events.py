@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import inngest
@@ -34,6 +35,25 @@ async def an_event_starts_every_function_that_it_triggers(trial: Trial) -> None:
     runs = await trial.until(both, "two runs")
     outputs = [(await trial.ended(run["run_id"]))["output"] for run in runs]
     assert sorted(outputs) == ["left", "right"]
+
+
+@case
+async def an_event_with_a_time_stamp_in_the_future_starts_its_runs_then(trial: Trial) -> None:
+    @trial.function("reminder")
+    async def plain(ctx: Any) -> float:
+        return time.time() * 1000
+
+    @trial.function("reminder", concurrency=[inngest.Concurrency(limit=1)])
+    async def gated(ctx: Any) -> float:
+        return time.time() * 1000
+
+    await trial.serve()
+    due = int(time.time() * 1000) + 1500
+    event_id = await trial.send("reminder", ts=due)
+    runs = await trial.runs(event_id)
+    assert [run["status"] for run in runs] == ["Scheduled", "Scheduled"]
+    for run in runs:
+        assert (await trial.ended(run["run_id"]))["output"] >= due
 
 
 @case
