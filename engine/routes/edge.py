@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Endpoint = Callable[[Request], Awaitable[Response]]
 Route = tuple[str, list[str], Endpoint]
-MAX_BODY = 256 * 1024 * 1024
+MAX_BODY = 64 * 1024 * 1024
 
 
 class ApiError(Exception):
