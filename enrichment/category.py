@@ -26,6 +26,11 @@ def category_of(name: str) -> Category:
     return _by_key().get(_key(name)) or Category(None, name)
 
 
+def vocabulary() -> list[str]:
+    """The names of all categories."""
+    return [category.name for category in _by_key().values()]
+
+
 def _key(name: str) -> str:
     return _NOT_LETTERS.sub("", name.lower().replace("&", "and"))
 

@@ -10,13 +10,12 @@ from fastapi.responses import Response
 from app.api.tenders import known
 from app.dependencies import Reading, TheRuntime
 from app.opendata import described, models, ocds_release, packages
-from app.opendata.asking import AskedReleases, fault, once_each
+from app.opendata.asking import AskedReleases, once_each
 from app.opendata.contents import content_of, releases_of
 from app.opendata.delivering import answer
 from app.opendata.extension import EXTENSION, RELEASE_SCHEMA
 from app.opendata.origin import origin_of
 from db import tender_reads, tender_search
-from db.tender_cursors import CursorError
 
 router = APIRouter(prefix="/api/ocds", tags=["open data"], dependencies=[Depends(once_each)])
 
@@ -31,12 +30,7 @@ def releases(
     `links.next` to see all; `changed_since` gives only what is new since your last visit.
     """
     filters = known(connection, asked.filters())
-    try:
-        rows, following = tender_search.rows_of_page(
-            connection, filters, limit=asked.limit, cursor=asked.cursor
-        )
-    except CursorError as problem:
-        raise fault("cursor", str(problem)) from problem
+    rows, following = tender_search.rows_of_page(connection, filters, limit=asked.limit, cursor=asked.cursor)
     if not rows:
         # OCDS has no package without a release.
         raise HTTPException(404, "No published tender fits.")

@@ -19,7 +19,6 @@ from app.opendata.origin import origin_of
 from app.runtime import Runtime
 from db import tender_reads, tender_search
 from db.clock import iso
-from db.tender_cursors import CursorError
 from db.tender_search import Filters
 from enrichment.category import category_of
 
@@ -36,12 +35,7 @@ def search(request: Request, connection: Reading, asked: Annotated[AskedPage, Qu
     """
     filters = known(connection, asked.filters())
     counted = asked.facets if asked.facets is not None else asked.cursor is None
-    try:
-        page = tender_search.search(
-            connection, filters, limit=asked.limit, cursor=asked.cursor, counted=counted
-        )
-    except CursorError as problem:
-        raise fault("cursor", str(problem)) from problem
+    page = tender_search.search(connection, filters, limit=asked.limit, cursor=asked.cursor, counted=counted)
     return answer(
         request,
         {"tenders": page.tenders, "next": page.next, "facets": _facets(page.counts)},

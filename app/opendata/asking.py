@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,8 +22,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from db import tender_cursors
 from db.tender_search import LIFECYCLES, MAIN_CATEGORIES, Filters
-from enrichment.category import category_of
+from enrichment.category import category_of, vocabulary
 from enrichment.organ_types import TYPES
 from enrichment.province import PROVINCES, province_of
 from ocds.dates import SAST
@@ -77,10 +79,25 @@ def _category(text: str) -> str:
     return lowered if lowered in MAIN_CATEGORIES else category_of(text.strip()).name
 
 
+def _cursor(text: str) -> str:
+    try:
+        tender_cursors.parse(text)
+    except tender_cursors.CursorError as problem:
+        raise PydanticCustomError("cursor", str(problem)) from problem
+    return text
+
+
 Day = Annotated[date, BeforeValidator(_day)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Words = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
-Cursor = Annotated[str, Field(max_length=200)]
+Cursor = Annotated[
+    str, AfterValidator(_cursor), WithJsonSchema({"type": "string", "pattern": tender_cursors.FORM})
+]
+Category = Annotated[
+    Words,
+    AfterValidator(_category),
+    WithJsonSchema({"type": "string", "enum": [*MAIN_CATEGORIES, *vocabulary()]}),
+]
 Province = Annotated[str, *_one_of(*PROVINCES, read=province_of)]
 OrganType = Annotated[str, *_one_of(*TYPES)]
 Lifecycle = Annotated[str, *_one_of(*LIFECYCLES)]
@@ -99,7 +116,7 @@ class Asked(BaseModel):
         examples=["road maintenance -gravel"],
     )
     province: Province | None = Field(None, description="The province of delivery; National is one.")
-    category: Words | None = Field(
+    category: Category | None = Field(
         None,
         description="One of the portal's 91 categories by name, or goods, works or services.",
         examples=["Construction"],
@@ -123,11 +140,6 @@ class Asked(BaseModel):
         description="Added or changed at this instant or later: a day, or a time with its zone.",
         examples=["2026-08-14", "2026-08-14T09:30:00+02:00"],
     )
-
-    @field_validator("category", mode="after")
-    @classmethod
-    def _known_name(cls, value: str | None) -> str | None:
-        return None if value is None else _category(value)
 
     @field_validator("published_to", mode="after")
     @classmethod

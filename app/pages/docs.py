@@ -12,6 +12,8 @@ from app.pages.templates import page
 
 router = APIRouter(include_in_schema=False)
 
+_LISTED = 20
+
 
 @router.get("/docs")
 def docs(request: Request) -> HTMLResponse:
@@ -63,6 +65,11 @@ def _type(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_type(part) for part in schema["anyOf"] if part.get("type") != "null")
     if "enum" in schema:
-        return " | ".join(str(value) for value in schema["enum"])
+        values = [str(value) for value in schema["enum"]]
+        return (
+            " | ".join(values)
+            if len(values) <= _LISTED
+            else f"one of {len(values)}: {', '.join(values[:5])} …"
+        )
     kind = str(schema.get("type", "any"))
     return f"{kind} ({schema['format']})" if "format" in schema else kind
