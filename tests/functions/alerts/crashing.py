@@ -11,12 +11,17 @@ from unittest.mock import patch
 
 import sqlalchemy as sa
 
+from tests.waiting import until
+
 DOT = b".\r\n"
 
 
 @dataclass
 class Points:
-    """Counts the points that are passed; at `at`, `die` is called. `dot_sent`: the mail server had all of a mail."""
+    """Counts the points that are passed; at `at`, `die` is called. `dot_sent`: the mail server had all of a mail.
+
+    `received` counts the mails that the server has; after every dot, it is waited until this one is among them.
+    """
 
     die: Callable[[], None]
     at: int | None = None
@@ -24,7 +29,7 @@ class Points:
     name: str = ""
     dot_at: int | None = None
     dot_sent: bool = False
-    when_dot_sent: Callable[[], object] = bool
+    received: Callable[[], int] | None = None
 
     def here(self, name: str) -> None:
         """One point."""
@@ -48,10 +53,12 @@ def watched(engine: sa.Engine, points: Points) -> Iterator[Points]:
 
     def sends(smtp: smtplib.SMTP, said: Any) -> None:
         points.here(f"before sending {said[:12]!r}")
+        before = points.received() if points.received else 0
         send(smtp, said)
         if said == DOT:
             points.dot_sent = True
-            points.when_dot_sent()
+            if points.received:
+                until(lambda: points.received() > before, what="the mail's arrival")
         points.here(f"after sending {said[:12]!r}")
 
     def reads(smtp: smtplib.SMTP) -> tuple[int, bytes]:
