@@ -14,6 +14,8 @@ from engine.records import OWNED, READY, TIMED, Accept, CancelOn, Intent, NewEve
 from engine.registry import Registry
 
 DEDUPE_FOR = timedelta(hours=24)
+# So far from the last year that dates have that a priority or a timeout can be added.
+_NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 EVENT, CRON, INVOKE, RERUN = "event", "cron", "invoke", "rerun"
 
 
@@ -46,7 +48,7 @@ def starts_at(function: Function, event: Any, cause: str, now: datetime) -> date
     stamp = event.get("ts") if cause == EVENT and function.batch is None and isinstance(event, dict) else None
     if not isinstance(stamp, int) or stamp <= now.timestamp() * 1000:
         return now
-    return datetime.fromtimestamp(stamp / 1000, UTC)
+    return min(datetime.fromtimestamp(stamp / 1000, UTC), _NEVER)
 
 
 def new_run(

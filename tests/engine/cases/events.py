@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import time
 from typing import Any
 
@@ -57,6 +58,19 @@ async def an_event_with_a_time_stamp_in_the_future_starts_its_runs_then(trial: T
 
 
 @case
+async def the_last_time_stamp_that_there_is_can_be_waited_for(trial: Trial) -> None:
+    @trial.function(
+        priority=inngest.Priority(run="-43200"), timeouts=inngest.Timeouts(start=dt.timedelta(days=1))
+    )
+    async def never(ctx: Any) -> None:
+        pass
+
+    await trial.serve()
+    run = await trial.run_of(await trial.send("never", ts=253_402_300_799_999))
+    assert run["status"] == "Scheduled"
+
+
+@case
 async def a_function_may_have_several_triggers(trial: Trial) -> None:
     @trial.function(
         trigger=[trial.trigger("one"), trial.trigger("two"), inngest.TriggerCron(cron="0 0 1 1 *")]
@@ -99,16 +113,16 @@ async def an_event_keeps_its_name_data_time_user_and_version(trial: Trial) -> No
 
     await trial.serve()
     event_id = await trial.send(
-        "payload", {"a": {"b": [1, None]}}, ts=1_795_439_185_906, user={"id": "u1"}, v="2026-01-01"
+        "payload", {"a": {"b": [1, None]}}, ts=1_695_439_185_906, user={"id": "u1"}, v="2026-01-01"
     )
     await trial.ended((await trial.run_of(event_id))["run_id"])
     event = seen[0]
-    assert (event.id, event.name, event.ts) == (event_id, trial.name("payload"), 1_795_439_185_906)
+    assert (event.id, event.name, event.ts) == (event_id, trial.name("payload"), 1_695_439_185_906)
     assert event.data == {"a": {"b": [1, None]}}
     stored = await trial.get(f"/v1/events/{event_id}")
     assert stored["name"] == trial.name("payload")
     assert stored["data"] == {"a": {"b": [1, None]}}
-    assert stored["ts"] == 1_795_439_185_906
+    assert stored["ts"] == 1_695_439_185_906
     assert stored["user"] == {"id": "u1"}
     assert stored["v"] == "2026-01-01"
     assert stored["internal_id"] == event_id
@@ -164,7 +178,7 @@ async def a_retried_send_with_the_same_seed_starts_nothing_twice(trial: Trial) -
         ran.append(ctx.event.data["n"])
 
     await trial.serve()
-    body = [{"name": trial.name("seeded"), "data": {"n": n}, "ts": 1_795_439_186_224} for n in range(2)]
+    body = [{"name": trial.name("seeded"), "data": {"n": n}, "ts": 1_695_439_186_224} for n in range(2)]
     suffix = "AA" if trial.kind == "sync" else "BB"
     host = "EE" if trial.stage.origin == trial.stage.app_origin else "FF"
     headers = {"x-inngest-event-id-seed": f"1795439186224,{suffix}{host}DuCsFxneQQ=="}

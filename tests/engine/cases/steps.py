@@ -224,14 +224,14 @@ async def the_context_names_run_attempt_and_event(trial: Trial) -> None:
         }
 
     await trial.serve()
-    event_id = await trial.send("context", {"x": 1}, ts=1_795_439_185_906)
+    event_id = await trial.send("context", {"x": 1}, ts=1_695_439_185_906)
     run = await trial.ended((await trial.run_of(event_id))["run_id"])
     output = run["output"]
     assert output["run"] == run["run_id"]
     assert output["attempt"] == 0
     assert output["job"]
     assert output["request"]
-    assert output["event"] == [event_id, trial.name("context"), 1_795_439_185_906, {"x": 1}]
+    assert output["event"] == [event_id, trial.name("context"), 1_695_439_185_906, {"x": 1}]
     assert output["events"] == [event_id]
 
 

@@ -57,9 +57,9 @@ async def a_wait_is_fulfilled_by_the_event_it_waits_for(trial: Trial) -> None:
     run = await trial.run_of(await trial.send("waiter", {"id": "A"}))
     await trial.until(lambda: _waiting(trial, run["run_id"]), "the wait")
     await trial.send("signal", {"id": "B"})
-    signal = await trial.send("signal", {"id": "A", "payload": 1}, ts=1_795_439_187_962)
+    signal = await trial.send("signal", {"id": "A", "payload": 1}, ts=1_695_439_187_962)
     output = (await trial.ended(run["run_id"]))["output"]
-    assert output == [signal, trial.name("signal"), 1_795_439_187_962, {"id": "A", "payload": 1}]
+    assert output == [signal, trial.name("signal"), 1_695_439_187_962, {"id": "A", "payload": 1}]
 
 
 async def _waiting(trial: Trial, run_id: str) -> bool:
