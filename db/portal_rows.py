@@ -64,7 +64,7 @@ def stage(conn: sa.Connection, job_id: str, bucket: int, rows: Sequence[BucketRo
                 "ocids": [row.ocid for row, _ in changed],
                 "hashes": [row.row_hash for row, _ in changed],
                 "days": [row.published_on for row, _ in changed],
-                "bodies": [body.text.decode() for _, body in changed],
+                "bodies": [body.text for _, body in changed],
                 "exact": [body.exact for _, body in changed],
             },
         )
@@ -156,10 +156,10 @@ _SAME = sa.text(
 _STAGE = sa.text(
     """
     INSERT INTO staged_portal_rows AS s (job_id, bucket, n, ocid, row_hash, published_on, body, body_exact)
-    SELECT :job_id, :bucket, n, ocid, hash, day, CAST(body AS jsonb), exact
+    SELECT :job_id, :bucket, n, ocid, hash, day, CAST(convert_from(body, 'UTF8') AS jsonb), exact
     FROM unnest(
         CAST(:numbers AS bigint[]), CAST(:ocids AS text[]), CAST(:hashes AS bytea[]), CAST(:days AS date[]),
-        CAST(:bodies AS text[]), CAST(:exact AS bytea[])
+        CAST(:bodies AS bytea[]), CAST(:exact AS bytea[])
     ) AS r (n, ocid, hash, day, body, exact)
     ON CONFLICT (job_id, bucket, n) DO UPDATE SET
         row_hash = excluded.row_hash, published_on = excluded.published_on,

@@ -70,7 +70,8 @@ def _given(job_id: str, releases: Collection[FetchedRelease]) -> dict[str, Any]:
         "release_ids": [release.release_id for release in releases],
         "dates": [release.date for release in releases],
         "hashes": [release.content_hash for release in releases],
-        "bodies": [body.text.decode() for body in encoded],
+        # As bytes they travel in binary; as texts, every quotation mark in them would be escaped.
+        "bodies": [body.text for body in encoded],
         "exact": [body.exact for body in encoded],
         "times": [release.fetched_at for release in releases],
     }
@@ -196,10 +197,10 @@ def _source(row: sa.Row[Any]) -> Source:
 
 _FETCHED = """
     fetched AS (
-        SELECT ocid, n, release_id, date, hash, CAST(body AS jsonb) AS body, exact, fetched_at
+        SELECT ocid, n, release_id, date, hash, CAST(convert_from(body, 'UTF8') AS jsonb) AS body, exact, fetched_at
         FROM unnest(
             CAST(:ocids AS text[]), CAST(:numbers AS bigint[]), CAST(:release_ids AS text[]), CAST(:dates AS date[]),
-            CAST(:hashes AS bytea[]), CAST(:bodies AS text[]), CAST(:exact AS bytea[]),
+            CAST(:hashes AS bytea[]), CAST(:bodies AS bytea[]), CAST(:exact AS bytea[]),
             CAST(:times AS timestamptz[])
         ) AS r (ocid, n, release_id, date, hash, body, exact, fetched_at)
     )
