@@ -156,7 +156,7 @@ def _insert(conn: sa.Connection, new: Sequence[TenderRow], *, job_id: str) -> No
         "tender_documents",
         _DOCUMENT_COLUMNS,
         (
-            (tender.ocid, position, *(_text(document.get(name)) for name in _DOCUMENT_NAMES))
+            (tender.ocid, position, *[_text(document.get(name)) for name in _DOCUMENT_NAMES])
             for tender in new
             for position, document in enumerate(tender.documents)
         ),
@@ -164,7 +164,10 @@ def _insert(conn: sa.Connection, new: Sequence[TenderRow], *, job_id: str) -> No
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else bodies.clean(str(value))
+    # Most are plain, and there are many of them.
+    if value is None or (type(value) is str and value.isascii() and "\x00" not in value):
+        return value
+    return bodies.clean(str(value))
 
 
 def _upsert_changed(conn: sa.Connection, *, job_id: str, now: datetime) -> Counter[str]:
