@@ -87,13 +87,16 @@ def add_frontier(
     return conn.execute(_FRONTIER, given).rowcount
 
 
-def add_between(conn: sa.Connection, *, since: date, until: date, now: datetime) -> int:
+def add_between(
+    conn: sa.Connection, *, since: date, until: date, unless_over: int | None = None, now: datetime
+) -> int:
     """Make probes of the unknown identifiers beside those that were published in these days; how many.
 
     Identifiers are issued roughly in order: one between two of this week's is a draft, or a tender of this week that
-    the list lost and the open bucket shows no more.
+    the list lost and the open bucket shows no more. `unless_over`: none at all if there are more than so many.
     """
     given = {"since": since, "until": until, "near": _NEIGHBOURS, "most": _MOST_BETWEEN, "now": now}
+    given["few"] = _MOST_BETWEEN if unless_over is None else unless_over
     return conn.execute(_ADD_BETWEEN, given).rowcount
 
 
@@ -214,8 +217,10 @@ _BETWEEN = """
 
 _ADD_BETWEEN = sa.text(
     f"""
+    WITH unknown AS MATERIALIZED ({_BETWEEN})
     INSERT INTO tender_ids (n, ocid, state, expected_by, first_expected_at, next_try_at)
-    SELECT n, 'ocds-9t57fa-' || n, 'pending', 'between', :now, :now FROM ({_BETWEEN}) AS b
+    SELECT n, 'ocds-9t57fa-' || n, 'pending', 'between', :now, :now FROM unknown
+    WHERE (SELECT count(*) FROM unknown) <= :few
     ON CONFLICT DO NOTHING
     """  # noqa: S608 - a constant
 )

@@ -9,6 +9,7 @@ from db.identifiers import Due
 from functions.gate import HostRestsError
 from functions.reading import Readings, read_all, read_rejected_again, set_aside
 from functions.recorder import Json, Step
+from ocds.dates import day_of
 from ocds.errors import UpstreamError
 
 # So many failures in a row are the host's fault; with probes, whose identifiers may always fail, more.
@@ -36,6 +37,14 @@ def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
                 above=limits.frontier_above,
                 below=limits.frontier_below,
                 limit=limits.frontier_probes,
+                now=now,
+            )
+            # A day's drafts are few; more are left to a background run.
+            identifiers.add_between(
+                conn,
+                since=limits.recent_days(day_of(now)),
+                until=day_of(now),
+                unless_over=limits.frontier_between,
                 now=now,
             )
         limit = min(budget, limits.release_batch)

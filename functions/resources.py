@@ -36,6 +36,8 @@ class Limits:
     frontier_above: int = 5
     frontier_below: int = 200
     frontier_probes: int = 205
+    # Unknown identifiers between recent ones that it probes as well; where there are more, a background run does.
+    frontier_between: int = 50
     # A long history goes on in a new run before any engine's limit on steps.
     history_steps_per_run: int = 400
     history_batch: int = 100

@@ -160,6 +160,21 @@ QUESTIONS: dict[str, Question] = {
     "the frontier": lambda conn: identifiers.add_frontier(
         conn, job_id="job-00010000", above=5, below=200, limit=205, now=NOW
     ),
+    "gaps between identifiers": lambda conn: identifiers.add_between(
+        conn, since=DAY - timedelta(days=13), until=DAY, now=NOW
+    ),
+    "how many gaps": lambda conn: identifiers.count_between(conn, since=DAY - timedelta(days=13), until=DAY),
+    "what to fetch before its time": lambda conn: identifiers.due(
+        conn, job_id="job-00010000", limit=100, now=NOW, eager=True
+    ),
+    "what keeps failing": lambda conn: identifiers.wake_failing(conn, now=NOW),
+    "the highest identifier": identifiers.highest,
+    "how many tenders are known of some days": lambda conn: coverage.known_in(
+        conn, DAY - timedelta(days=2), DAY
+    ),
+    "what left the open bucket early": lambda conn: portal_rows.count_early(
+        conn, 1, shown=range(TENDERS - 480, TENDERS), now=NOW
+    ),
     "a chunk of a bucket": lambda conn: portal_rows.stage(conn, "job-00010000", 1, [NEW_ROW]),
     "what a sync makes anew": lambda conn: staging.plan_changes(
         conn, "job-00010000", batch_size=250, limit=300, now=NOW
