@@ -75,7 +75,9 @@ def shown() -> list[Shown]:
 
 def _is_command(text: str) -> bool:
     word = text.split(" ", maxsplit=1)[0]
-    return (" " in text or text.endswith(".sh")) and any(word == tool or (tool[-1] in "/=" and word.startswith(tool)) for tool in _TOOLS)
+    return (" " in text or text.endswith(".sh")) and any(
+        word == tool or (tool[-1] in "/=" and word.startswith(tool)) for tool in _TOOLS
+    )
 
 
 def _joined(lines: list[str]) -> list[str]:

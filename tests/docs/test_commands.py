@@ -17,7 +17,13 @@ from tests.conftest import temporary_database
 from tests.docs.commands import ELSEWHERE, NOT_TRIED, kept_elsewhere, shown
 
 PASSWORD = "the pass phrase of the documentation"
-STARTED = {"protenders replay", "protenders replay --port 8001", "protenders engine --port 8288", "protenders serve --port …"}
+STARTED = {
+    "protenders replay",
+    "protenders replay --port 8001",
+    "protenders engine --port 8288",
+    "protenders serve --port …",
+    "protenders serve --workers 4",
+}
 # The server has to be stopped for it.
 LAST = ".venv/bin/protenders db restore /backups/protenders.dump --yes"
 
@@ -126,7 +132,9 @@ def test_every_command_of_the_documentation_does_what_it_is_shown_for(place: Pla
         ended = place.run(command)
         # 3: a sync that leaves something to the next one.
         if ended.returncode not in {0, 3}:
-            failed.append(f"$ {place.here(command)}\n{ended.returncode}: {ended.stdout[-800:]}{ended.stderr[-800:]}")
+            failed.append(
+                f"$ {place.here(command)}\n{ended.returncode}: {ended.stdout[-800:]}{ended.stderr[-800:]}"
+            )
     assert not failed, "\n\n".join(failed)
     written = dict(line.split("=", 1) for line in (place.directory / ".env").read_text().splitlines())
     head = (ROOT / "compose.yaml").read_text().split("services:")[0]
