@@ -176,12 +176,16 @@ def days(conn: sa.Connection, *, first: date, last: date) -> list[dict[str, Any]
 
 
 def blocks(conn: sa.Connection, *, below: int | None = None, limit: int = 50) -> list[dict[str, Any]]:
-    """Blocks of a thousand identifiers, highest first: how many are known, holes, failing, and not asked for yet."""
+    """Blocks of a thousand identifiers that anything is known of, highest first: how many are expected, holes, failing,
+    and not asked for yet. `below` is the first number of the last block of the page before."""
     top = conn.execute(sa.text("SELECT max(n) FROM tender_ids WHERE is_expected")).scalar()
     if top is None:
         return []
     last = top if below is None else min(top, below - 1)
-    lowest = max(0, last // BLOCK - limit + 1) * BLOCK
+    lowest = conn.execute(_LOWEST_BLOCK, {"last": last, "size": BLOCK, "limit": limit}).scalar()
+    if lowest is None:
+        return []
+    lowest *= BLOCK
     rows = conn.execute(_BLOCKS, {"first": max(1, lowest), "last": last, "size": BLOCK}).mappings()
     return [
         {
@@ -346,6 +350,19 @@ _DAYS = sa.text(
 )
 
 _BLOCK_COUNTS = ("expected", "present", "awaitingRelease", "missing", "holes", "failing", "rejected", "asked")
+
+# From block to block with one look-up each, however many numbers lie between them.
+_LOWEST_BLOCK = sa.text(
+    """
+    WITH RECURSIVE found AS (
+        SELECT max(n) / :size AS block, 1 AS place FROM tender_ids WHERE n <= :last
+        UNION ALL
+        SELECT (SELECT max(n) / :size FROM tender_ids WHERE n < found.block * :size), found.place + 1
+        FROM found WHERE found.block IS NOT NULL AND found.place < :limit
+    )
+    SELECT min(block) FROM found
+    """
+)
 
 _BLOCKS = sa.text(
     """

@@ -109,6 +109,7 @@ def health(conn: sa.Connection) -> list[dict[str, Any]]:
             "slowdown": round(row.slowdown, 2),
             "lastStatus": row.last_status,
             "lastOkAt": iso(row.last_ok_at),
+            "lastError": row.last_error,
             "lastErrorAt": iso(row.last_error_at),
         }
         for row in rows
@@ -170,6 +171,11 @@ _GIVE_BACK = sa.text(
         last_status = :status,
         last_ok_at = CASE WHEN :ok THEN clock_timestamp() ELSE last_ok_at END,
         last_error_at = CASE WHEN :ok THEN last_error_at ELSE clock_timestamp() END,
+        last_error = CASE WHEN :ok THEN last_error ELSE coalesce(
+            CASE WHEN CAST(:status AS int) < 400 THEN 'an answer that cannot be used, ' ELSE '' END
+                || 'HTTP ' || CAST(:status AS int),
+            'no answer'
+        ) END,
         slowdown = CASE WHEN :ok THEN greatest(1, slowdown * 0.8)
             ELSE least(CAST(:most AS float8), slowdown * 1.5) END,
         consecutive_failures = CASE WHEN :ok THEN 0 ELSE consecutive_failures + 1 END,

@@ -17,6 +17,7 @@ from db.clock import SOUTH_AFRICA
 router = APIRouter(include_in_schema=False)
 
 DAYS = 42
+BLOCKS = 20
 
 
 @router.get("/admin/coverage")
@@ -26,6 +27,7 @@ def calendar(
     connection: Reading,
     until: date | None = None,
     after: Annotated[int | None, Query(ge=1)] = None,
+    below: Annotated[int | None, Query(ge=1)] = None,
 ) -> HTMLResponse:
     """Six weeks up to a day, the blocks of identifiers, and the missing by number."""
     today = runtime.clock().astimezone(SOUTH_AFRICA).date()
@@ -33,6 +35,7 @@ def calendar(
     first = last - timedelta(days=DAYS - 1)
     by_day = {row["day"]: row for row in coverage.days(connection, first=first, last=last)}
     missing = coverage.missing(connection, limit=51, after=after)
+    blocks = coverage.blocks(connection, below=below, limit=BLOCKS + 1)
     return page(
         request,
         "coverage.html",
@@ -42,7 +45,9 @@ def calendar(
         last=last,
         today=today,
         reasons=coverage.reasons(connection),
-        blocks=coverage.blocks(connection, limit=20),
+        blocks=blocks[:BLOCKS],
+        below=below,
+        lower=blocks[BLOCKS - 1]["from"] if len(blocks) > BLOCKS else None,
         missing=missing[:50],
         following=missing[49]["n"] if len(missing) > 50 else None,
     )
