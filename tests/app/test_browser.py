@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.replay.control import Orders
 from app.serving import Serving
-from db import jobs
+from db import console, jobs
 from tests.app import chromium
 from tests.app.conftest import PASSWORDS
 from tests.waiting import until
@@ -148,6 +148,59 @@ def test_reading_works_without_javascript(served: Serving, chrome: Browser, sync
         page.get_by_label("Search").fill("nothing has this text")
         page.get_by_role("button", name="Show").click()
         expect(page.get_by_text("No job fits these filters.")).to_be_visible()
+
+
+def test_every_action_works_without_javascript(
+    served: Serving, chrome: Browser, synced: str, orders: Orders
+) -> None:
+    def reload_until(page: Page, word: str) -> None:
+        def look() -> bool:
+            page.reload()
+            return word in page.locator("h1").inner_text()
+
+        until(look, seconds=PATIENCE / 1000, what=f"a job that is {word}")
+
+    with logged_in(chrome, served, "admin", java_script_enabled=False) as page:
+        message = page.get_by_role("status")
+        orders.add("bucket", "503", times=-1)
+        page.get_by_text("Sync with options").click()
+        page.get_by_label("Enrich at most").fill("3")
+        page.get_by_role("button", name="Start the sync").click()
+        expect(message).to_contain_text("The sync was asked for")
+        with served.runtime.engine.connect() as connection:
+            page.goto(f"/admin/jobs/{until(lambda: newest_active(connection), what='the job')}")
+        reload_until(page, "retry")
+        assert "until" in page.locator("h1").inner_text()
+        page.get_by_role("button", name="Cancel the job").click()
+        expect(message.first).to_contain_text("The job was asked to end")
+        reload_until(page, "cancelled")
+        orders.clear()
+        page.get_by_role("button", name="Go on from where it ended").click()
+        expect(message).to_contain_text("The job goes on")
+        reload_until(page, "success")
+        page.goto("/admin/functions")
+        name = page.get_by_role("link", name="send-alerts", exact=True)
+        row = page.locator("tbody tr").filter(has=name)
+        row.get_by_text("Pause", exact=True).click()
+        row.get_by_role("button", name="Pause it").click()
+        expect(row).to_contain_text("paused")
+        row.get_by_role("button", name="Resume").click()
+        expect(row).to_contain_text("active")
+        page.goto("/admin/runs")
+        page.get_by_label("Of function").select_option(label="tender-refresh")
+        page.get_by_role("button", name="Count them first").click()
+        expect(page.get_by_text("There is none.")).to_be_visible()
+        page.goto("/admin/events?name=tender/enrich-today.requested")
+        expect(page.get_by_text("No event fits.")).to_be_visible()
+        page.goto("/admin/audit?action=job.retry")
+        page.get_by_text("show", exact=True).first.click()
+        expect(page.locator("td pre").first).to_contain_text('"before": "CANCELLED"')
+
+
+def newest_active(connection: Any) -> str | None:
+    """The id of the job that is running."""
+    connection.rollback()
+    return next(iter(console.digest(connection).active), None)
 
 
 def test_the_keyboard_moves_through_the_rows(served: Serving, chrome: Browser, synced: str) -> None:

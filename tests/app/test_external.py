@@ -19,8 +19,10 @@ import sqlalchemy as sa
 
 from app.loopback import ThreadedServer
 from app.replay.stand_in import ReplayConfig, make_app
+from app.runtime import utc_now
 from app.serving import BackgroundServing
 from app.settings import Settings
+from db import jobs
 from tests.app.conftest import add_accounts, log_in
 from tests.waiting import until
 
@@ -47,6 +49,12 @@ class Inngest:
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)
+
+            def do_DELETE(self) -> None:
+                outer.asked.append(("DELETE", self.path, None))
+                self.send_response(202)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, *_: object) -> None:
                 """Quiet."""
@@ -145,6 +153,75 @@ def test_a_dev_server_runs_the_same_functions_while_the_embedded_engine_stays_of
         assert connection.execute(sa.text("SELECT count(*) FROM engine.functions")).scalar_one() == 0
         assert connection.execute(sa.text("SELECT status FROM jobs")).scalars().all() == ["RUNNING"]
     engine.dispose()
+
+
+def test_the_buttons_work_through_events_or_say_where_to_do_it(
+    inngest: Inngest, database_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(
+        _env_file=None, database_url=database_url, protenders_home=tmp_path / "home", inngest_dev=inngest.url
+    )
+    with BackgroundServing(settings, source="replay") as serving:
+        add_accounts(serving)
+        with serving.runtime.engine.begin() as connection:
+            for name in ("runs", "ended"):
+                jobs.create(
+                    connection,
+                    job_id=name,
+                    type="DELTA_SYNC",
+                    function_id="tender-sync",
+                    run_id=f"01RUN-{name}",
+                    event_id="ev-1",
+                    source="replay",
+                    triggered_by="manual",
+                    actor=None,
+                    parameters={},
+                    now=utc_now(),
+                )
+            jobs.close(connection, "ended", "FAILED", now=utc_now())
+        with closing(log_in(serving.url, "admin")) as admin:
+            token = _token(admin)
+            days = {"from_date": "2026-08-01", "to_date": "2026-08-02"}
+            for path, form in {
+                "sync-now": {**days, "max_enrichment": "5", "require_enrichment": "true"},
+                "enrich-today": {},
+                "enrich-one": {"ocid": "ocds-9t57fa-1"},
+                "enrich-backfill": {**days, "max_enrichment": "5"},
+                "history-backfill": days,
+                "jobs/ended/rerun": {},
+                "jobs/runs/cancel": {},
+            }.items():
+                answer = admin.post(f"/admin/actions/{path}", data={**form, "csrf": token})
+                assert answer.status_code == 303, (path, answer.text)
+            sent = [body[0] for _, path, body in inngest.asked if path.startswith("/e/")]
+            assert [event["name"].removeprefix("tender/") for event in sent] == [
+                "sync.requested",
+                "enrich-today.requested",
+                "enrich.requested",
+                "enrich-backfill.requested",
+                "history-backfill.requested",
+                "sync.requested",
+            ]
+            assert sent[0]["data"]["requireEnrichment"] is True
+            assert sent[0]["data"]["fromDate"] == "2026-08-01"
+            assert ("DELETE", "/v1/runs/01RUN-runs", None) in inngest.asked
+            for path in ("/admin/runs", "/admin/functions", "/admin/events", "/admin/runs/x"):
+                text = admin.get(path).text
+                assert inngest.url in text, path
+                assert 'method="post" action="/admin/logout"' in text
+                assert text.count('method="post"') == 1, path
+            page = admin.get("/admin/jobs/ended").text
+            assert f"{inngest.url}/run?runID=01RUN-ended" in page
+            assert "Go on from where it ended" not in page
+            for path in (
+                "/admin/functions/x/pause",
+                "/admin/runs/x/cancel",
+                "/admin/events/x/resend",
+                "/admin/actions/jobs/ended/retry",
+            ):
+                refused = admin.post(path, data={"csrf": token})
+                assert refused.status_code == 409, path
+                assert "Inngest" in refused.text, path
 
 
 def signature(body: bytes, *, key: str = KEY, at: float | None = None) -> str:
