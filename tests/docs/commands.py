@@ -44,6 +44,7 @@ ELSEWHERE = {
 NOT_TRIED = {
     "make lock": "asks the package index for every package",
     "make chaos": "takes long, and is a test itself",
+    "make soak": "takes long, and is a test itself",
     "make bench": "takes minutes of a machine with nothing else to do",
     "protenders bench": "takes minutes of a machine with nothing else to do",
     "sudo useradd": "makes an account",
