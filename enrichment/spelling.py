@@ -14,8 +14,8 @@ _SHOUTED_SHARE = 0.6
 _WORD = re.compile(r"[^\s/()\[\]–—,:;\"“”+=]+")
 _SHOUTED_RUN = re.compile(r"(?<![\w.&/-])(?:[A-Z][A-Z'’&-]+(?:,?\s+|(?=[.:;,)]|$))){3,}")
 _LONG_CAPITALS = re.compile(r"[A-Z]{6,}")
-_PLURAL_IN_BRACKETS = re.compile(r"(?<=[a-z])\((?:S|ES)\)")
-_SENTENCE_START = re.compile(r"(?:(?<=[a-z]{3}\. )|(?<=\)\. ))[a-z]")
+_PLURAL_IN_BRACKETS = re.compile(r"\((?<=[a-z]\()(?:S|ES)\)")
+_SENTENCE_START = re.compile(r"\. (?:(?<=[a-z]{3}\. )|(?<=\)\. ))[a-z]")
 _PLURAL_ACRONYM = re.compile(r"[A-Z]{2,6}s")
 _EDGES = ".'’!?&*•-_"
 _VOWEL = re.compile(r"[aeiouy]")
@@ -103,7 +103,7 @@ def _calmed(text: str) -> str:
     calmed = _WORD.sub(_afrikaans_word_found if _is_afrikaans(text) else _word_found, text)
     if len(text) > 1 and text[-2] == " ":
         calmed = calmed[:-1] + text[-1]  # the A of "Phase A" is no article
-    calmed = _SENTENCE_START.sub(lambda letter: letter[0].upper(), calmed)
+    calmed = _SENTENCE_START.sub(lambda start: start[0].upper(), calmed)
     calmed = _PLURAL_IN_BRACKETS.sub(lambda ending: ending[0].lower(), calmed)
     lowered = calmed.lower()
     if len(lowered) == len(calmed):

@@ -8,7 +8,7 @@ from enrichment.data import word_list
 from enrichment.spelling import calm
 
 LONGEST = 80
-_SENTENCE_END = re.compile(r"(?:(?<=[^\W_]{3})|(?<=[^\W_]{3}\)))[.;]\s+(?=[A-Z])")
+_SENTENCE_END = re.compile(r"[.;](?:(?<=[^\W_]{3}[.;])|(?<=[^\W_]{3}\)[.;]))\s+(?=[A-Z])")
 _SHORTEST_SENTENCE = 25
 _BLANK_BEFORE = re.compile(r"(?<=\w) (?=,|: )")
 _BLANK_MISPLACED = re.compile(r"(?<=\w) :(?=\w)")
@@ -25,7 +25,8 @@ def display_title(description: str | None, number: str | None) -> str | None:
     """
     number = " ".join(number.split()) if number else None
     text = " ".join(description.split()) if description else ""
-    text = _BLANK_MISPLACED.sub(": ", _BLANK_BEFORE.sub("", text))
+    if " ," in text or " :" in text:
+        text = _BLANK_MISPLACED.sub(": ", _BLANK_BEFORE.sub("", text))
     if not text.strip(EDGES):
         return _cut(number) if number else text or None
     text = subject_of(text[:_READ], number)
