@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
@@ -100,7 +101,13 @@ def test_no_secret_is_in_the_log_the_database_the_answers_or_what_the_commands_p
             assert sent.status_code == 200, sent.text
             said["a wrong key"] = client.post(f"/e/{SECRETS['INNGEST_EVENT_KEY']}x", json=event).text
             bearer = {"Authorization": f"Bearer {SECRETS['CRON_SECRET']}"}
-            assert client.post("/api/cron/alerts-run", headers=bearer).status_code == 202
+            shim = client.post("/api/cron/alerts-run", headers=bearer)
+            assert shim.status_code == 202
+            assert re.fullmatch(r"@\d+", shim.headers["Deprecation"])
+            assert parsedate_to_datetime(shim.headers["Sunset"]).timestamp() > float(
+                shim.headers["Deprecation"][1:]
+            )
+            assert 'rel="successor-version"' in shim.headers["Link"]
             said["a wrong cron secret"] = client.post(
                 "/api/cron/sync", headers={"Authorization": f"Bearer {SECRETS['CRON_SECRET']}x"}
             ).text
@@ -113,12 +120,13 @@ def test_no_secret_is_in_the_log_the_database_the_answers_or_what_the_commands_p
             client.post(f"/e/{SECRETS['INNGEST_EVENT_KEY']}", json=bad)
             wait_for("the end of the bad one", lambda: _ended(database, at_least=4), seconds=60)
             said |= {page: client.get(page).text for page in PAGES}
-        for command in (("doctor", "--json"), ("db", "url"), ("jobs", "--json"), ("coverage",)):
+        for command in (("doctor", "--json"), ("db", "url"), ("jobs", "--json")):
             done = protenders(*command, env=env)
             said[" ".join(command)] = done.out + done.err
         assert process.interrupt(20) == 0
     said["the log"] = process.said
     assert '"level": "debug"' in said["the log"]
+    assert said["the log"].count("the deprecated route /api/cron/alerts-run was used") == 2
     for table, row in everything(database):
         said[table] = said.get(table, "") + row
     database.dispose()
