@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 import sqlalchemy.exc
 from fastapi import FastAPI, Request
@@ -46,10 +47,14 @@ async def _http(request: Request, problem: Exception) -> Response:
 
 async def _invalid(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, RequestValidationError)  # noqa: S101 - registered for this class
-    faults = [
-        f"{'.'.join(str(part) for part in error['loc'][1:])}: {error['msg']}" for error in problem.errors()
-    ]
-    return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults))
+    return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(map(_sentence, problem.errors())))
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    """The field, as far as it is one field's fault, and what is wrong."""
+    field = ".".join(str(part) for part in error["loc"][1:])
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{field}: {message}" if field else message
 
 
 async def _impossible(request: Request, problem: Exception) -> Response:

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from ocds.ids import PREFIX
 
 MAX_ENRICHMENT = 20_000
+MAX_PAUSE_MS = 60_000
 R = TypeVar("R", bound="Request")
 Count = Annotated[int, Field(ge=0, le=MAX_ENRICHMENT)]
 
@@ -56,7 +57,7 @@ class EnrichTodayRequested(Request):
     """tender/enrich-today.requested; `rateLimit` is the least time between portal requests in milliseconds."""
 
     max_enrichment: Count | None = None
-    rate_limit: Annotated[int, Field(ge=0, le=60_000)] | None = None
+    rate_limit: Annotated[int, Field(ge=0, le=MAX_PAUSE_MS)] | None = None
 
 
 class EnrichRequested(Request):
@@ -73,7 +74,7 @@ class EnrichBackfillRequested(Request):
     from_date: date
     to_date: date
     max_enrichment: Count
-    rate_limit: Annotated[int, Field(ge=0, le=60_000)] | None = None
+    rate_limit: Annotated[int, Field(ge=0, le=MAX_PAUSE_MS)] | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app import actions
 from app.dependencies import Reading, TheCaller, TheRuntime
 from db import console
+from functions.events import EVENTS
 
 router = APIRouter(prefix="/api/admin/events", tags=["events"])
 
@@ -19,7 +20,7 @@ class NewEvent(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(max_length=512)
+    name: Annotated[str, WithJsonSchema({"type": "string", "enum": sorted(EVENTS)})] = Field(max_length=512)
     data: dict[str, Any] = Field(default_factory=dict)
     id: str | None = Field(default=None, max_length=200)
 

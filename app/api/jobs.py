@@ -6,12 +6,22 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import AliasGenerator, BaseModel, ConfigDict, model_validator
+from pydantic import (
+    AliasGenerator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from app import actions
 from app.dependencies import Reading, TheCaller, TheRuntime
 from db import jobs
+from functions.events import MAX_ENRICHMENT, MAX_PAUSE_MS
 
 router = APIRouter(prefix="/api/admin/jobs", tags=["jobs"])
 
@@ -26,26 +36,30 @@ class _Body(BaseModel):
     )
 
 
+# As the events have it; but in JSON `true` is no number.
+Count = Annotated[int, Field(strict=True, ge=0, le=MAX_ENRICHMENT)]
+Milliseconds = Annotated[int, Field(strict=True, ge=0, le=MAX_PAUSE_MS)]
+
+
 class SyncNow(_Body):
     """What a sync may be told; nothing is needed."""
 
     from_date: date | None = None
     to_date: date | None = None
-    max_enrichment: int | None = None
-    require_enrichment: bool | None = None
+    max_enrichment: Count | None = None
+    require_enrichment: StrictBool | None = None
 
-    @model_validator(mode="after")
-    def _in_order(self) -> SyncNow:
-        if self.from_date and self.to_date and self.from_date > self.to_date:
-            raise ValueError("fromDate is after toDate")
-        return self
+    @field_validator("to_date")
+    @classmethod
+    def _in_order(cls, value: date | None, info: ValidationInfo) -> date | None:
+        return _not_before(value, info)
 
 
 class EnrichToday(_Body):
     """What today's enrichment may be told."""
 
-    max_enrichment: int | None = None
-    rate_limit: int | None = None
+    max_enrichment: Count | None = None
+    rate_limit: Milliseconds | None = None
 
 
 class EnrichBackfill(_Body):
@@ -53,14 +67,20 @@ class EnrichBackfill(_Body):
 
     from_date: date
     to_date: date
-    max_enrichment: int = 300
-    rate_limit: int | None = None
+    max_enrichment: Count = 300
+    rate_limit: Milliseconds | None = None
 
-    @model_validator(mode="after")
-    def _in_order(self) -> EnrichBackfill:
-        if self.from_date > self.to_date:
-            raise ValueError("fromDate is after toDate")
-        return self
+    @field_validator("to_date")
+    @classmethod
+    def _in_order(cls, value: date, info: ValidationInfo) -> date | None:
+        return _not_before(value, info)
+
+
+def _not_before(value: date | None, info: ValidationInfo) -> date | None:
+    start = info.data.get("from_date")
+    if value is not None and start is not None and value < start:
+        raise PydanticCustomError("order", "is before fromDate")
+    return value
 
 
 @router.get("")
@@ -82,15 +102,6 @@ def recent(
         "lastSyncAt": last_sync,
         "next": found[limit - 1].id if len(found) > limit else None,
     }
-
-
-@router.get("/{job_id}")
-def one(connection: Reading, job_id: str) -> dict[str, Any]:
-    """One job with its steps."""
-    job = jobs.get(connection, job_id)
-    if job is None:
-        raise HTTPException(404, f"There is no job {job_id}.")
-    return job.to_json()
 
 
 @router.post("/sync-now", status_code=202)
@@ -119,6 +130,15 @@ async def enrich_today(runtime: TheRuntime, by: TheCaller, body: EnrichToday | N
 async def enrich_backfill(runtime: TheRuntime, by: TheCaller, body: EnrichBackfill) -> dict[str, Any]:
     """Asks for the enrichment of what was published between two days."""
     return await _send(runtime, by, actions.ENRICH_BACKFILL, _data(body, by), "enrich-backfill.request")
+
+
+@router.get("/{job_id}")
+def one(connection: Reading, job_id: str) -> dict[str, Any]:
+    """One job with its steps."""
+    job = jobs.get(connection, job_id)
+    if job is None:
+        raise HTTPException(404, f"There is no job {job_id}.")
+    return job.to_json()
 
 
 @router.post("/{job_id}/cancel", status_code=202)

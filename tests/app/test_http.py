@@ -153,9 +153,12 @@ def test_the_job_log_has_the_promised_shape(anybody: httpx.Client, job_id: str) 
     ("body", "field"),
     [
         ({"fromDate": "yesterday"}, "fromDate"),
-        ({"fromDate": "2026-08-14", "toDate": "2026-08-01"}, "after toDate"),
+        ({"fromDate": "2026-08-14", "toDate": "2026-08-01"}, "toDate: is before fromDate"),
         ({"colour": "red"}, "colour"),
         ({"maxEnrichment": -1}, "maxEnrichment"),
+        ({"maxEnrichment": True}, "maxEnrichment"),
+        ({"maxEnrichment": 10**10}, "maxEnrichment"),
+        ({"requireEnrichment": 0}, "requireEnrichment"),
     ],
 )
 def test_a_wrong_request_names_its_field(anybody: httpx.Client, body: dict[str, object], field: str) -> None:
