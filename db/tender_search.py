@@ -173,36 +173,34 @@ def counts(connection: sa.Connection, filters: Filters, numbers: Sequence[int] |
     return Counts(min(number, COUNTED), number > COUNTED, values)
 
 
-def stream(connection: sa.Connection, filters: Filters, *, batch: int = 500) -> Iterator[Row]:
-    """All tenders that fit, the newest first: one snapshot, `batch` rows in memory at a time.
+class Stream(Iterable[Row]):
+    """All tenders that fit, the newest first, `batch` rows in memory at a time.
 
-    A row has the values of `COLUMNS` as Python has them, `content_hash`, and `documents`, a list of objects.
+    A row has the values of `COLUMNS` as Python has them, `content_hash`, and `documents`, a list of objects. `count` is
+    their number if the connection keeps to one snapshot (REPEATABLE READ).
     """
-    of_file = tender_documents.c
-    pairs: list[sa.ColumnElement[Any]] = []
-    for column in DOCUMENT_COLUMNS:
-        pairs += (sa.literal_column(f"'{column.name}'"), column)
-    file = sa.func.jsonb_build_object(*pairs, type_=pg.JSONB)
-    documents = (
-        sa.select(
-            sa.func.coalesce(
-                sa.func.jsonb_agg(pg.aggregate_order_by(file, of_file.position), type_=pg.JSONB),
-                sa.text("'[]'::jsonb"),
-                type_=pg.JSONB,
-            )
+
+    def __init__(self, connection: sa.Connection, filters: Filters, *, batch: int = 500) -> None:
+        self._connection = connection
+        self._filters = filters
+        self._batch = batch
+
+    def count(self) -> int:
+        """How many they are."""
+        _plan_each_search(self._connection)
+        number = sa.select(sa.func.count()).select_from(tenders).where(*conditions_of(self._filters))
+        return int(self._connection.execute(number).scalar_one())
+
+    def __iter__(self) -> Iterator[Row]:
+        _plan_each_search(self._connection)
+        statement = (
+            sa.select(*COLUMNS, tenders.c.content_hash, _documents().label("documents"))
+            .where(*conditions_of(self._filters))
+            .order_by(*_ORDER)
+            .execution_options(stream_results=True, yield_per=self._batch)
         )
-        .where(of_file.ocid == tenders.c.ocid)
-        .scalar_subquery()
-    )
-    _plan_each_search(connection)
-    statement = (
-        sa.select(*COLUMNS, tenders.c.content_hash, documents.label("documents"))
-        .where(*conditions_of(filters))
-        .order_by(*_ORDER)
-        .execution_options(stream_results=True, yield_per=batch)
-    )
-    with connection.execute(statement) as rows:
-        yield from cast("Iterable[Row]", rows)
+        with self._connection.execute(statement) as rows:
+            yield from cast("Iterable[Row]", rows)
 
 
 def has_category(connection: sa.Connection, name: str) -> bool:
@@ -351,3 +349,23 @@ def _plan_each_search(connection: sa.Connection) -> None:
     A plan for any words at all takes a common word for a rare one and sorts half of the table.
     """
     connection.execute(sa.text("SET LOCAL plan_cache_mode = force_custom_plan"))
+
+
+def _documents() -> sa.ScalarSelect[Any]:
+    """A tender's documents as one JSON array."""
+    of_file = tender_documents.c
+    pairs: list[sa.ColumnElement[Any]] = []
+    for column in DOCUMENT_COLUMNS:
+        pairs += (sa.literal_column(f"'{column.name}'"), column)
+    file = sa.func.jsonb_build_object(*pairs, type_=pg.JSONB)
+    return (
+        sa.select(
+            sa.func.coalesce(
+                sa.func.jsonb_agg(pg.aggregate_order_by(file, of_file.position), type_=pg.JSONB),
+                sa.text("'[]'::jsonb"),
+                type_=pg.JSONB,
+            )
+        )
+        .where(of_file.ocid == tenders.c.ocid)
+        .scalar_subquery()
+    )

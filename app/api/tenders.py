@@ -16,6 +16,7 @@ from app.opendata.delivering import answer, is_current, validators, weak_tag
 from app.opendata.differences import Change, changes
 from app.opendata.formats import FORMATS, Format
 from app.opendata.origin import origin_of
+from app.opendata.spreadsheet import TooManyRowsError
 from app.runtime import Runtime
 from db import tender_reads, tender_search
 from db.clock import iso
@@ -123,7 +124,10 @@ def _export(request: Request, runtime: Runtime, asked: Asked, chosen: Format) ->
         return Response(status_code=304, headers=headers)
     day = runtime.clock().date().isoformat()
     headers["Content-Disposition"] = f'attachment; filename="tenders-{day}.{chosen.suffix}"'
-    return runtime.downloads.start(chosen, filters, origin_of(request, runtime), headers)
+    try:
+        return runtime.downloads.start(chosen, filters, origin_of(request, runtime), headers)
+    except TooManyRowsError as problem:
+        raise HTTPException(422, f"{problem}.") from problem
 
 
 def _facets(counts: tender_search.Counts | None) -> dict[str, Any] | None:

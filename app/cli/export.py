@@ -74,8 +74,9 @@ def export(
     )
     from app.database import database
     from app.opendata.origin import Origin
+    from app.opendata.spreadsheet import TooManyRowsError
     from app.settings import load
-    from db.tender_search import stream
+    from db.tender_search import Stream
 
     settings = load()
     base = settings.app_url or "http://127.0.0.1:8000"
@@ -85,13 +86,23 @@ def export(
         portal_url=settings.etenders_base_url,
         written_at=datetime.now(UTC),
     )
-    with ExitStack() as stack:
+    with ExitStack() as stack, _refusal(TooManyRowsError):
         engine = stack.enter_context(database(settings))
         connection = stack.enter_context(engine.connect())
+        snapshot = connection.execution_options(isolation_level="REPEATABLE READ")
         target = stack.enter_context(_target(out))
-        for chunk in writer.write(stream(connection, filters), origin):
+        for chunk in writer.write(Stream(snapshot, filters), origin):
             target.write(chunk)
         target.flush()
+
+
+@contextlib.contextmanager
+def _refusal(kind: type[ValueError]) -> Iterator[None]:
+    """What the format cannot hold is told as a fault of the options."""
+    try:
+        yield
+    except kind as problem:
+        raise UsageError(f"--format: {problem}.") from problem
 
 
 def _filters(**given: str | None) -> Filters:

@@ -14,8 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.opendata.formats import Format
 from app.opendata.origin import Origin
-from db import tender_search
-from db.tender_search import Filters
+from db.tender_search import Filters, Stream
 
 AT_A_TIME = 4
 
@@ -44,8 +43,9 @@ class Downloads:
         return _Download(first, chunks, self._free, media_type=chosen.media_type, headers=headers)
 
     def _chunks(self, chosen: Format, filters: Filters, origin: Origin) -> Generator[bytes]:
-        with self._engine.connect() as connection:
-            yield from chosen.write(tender_search.stream(connection, filters), origin)
+        with self._engine.connect() as plain:
+            snapshot = plain.execution_options(isolation_level="REPEATABLE READ")
+            yield from chosen.write(Stream(snapshot, filters), origin)
 
 
 class _Download(StreamingResponse):

@@ -13,8 +13,7 @@ import orjson
 from app.opendata import ocds_release, packages, spreadsheet
 from app.opendata.origin import Origin
 from db.tender_reads import COLUMNS, Row, as_json, as_values
-
-Rows = Iterable[Row]
+from db.tender_search import Stream
 
 _NESTED = frozenset({"provenance", "quality"})
 TABLE_COLUMNS = (*(column.name for column in COLUMNS if column.name not in _NESTED), "documents")
@@ -28,16 +27,16 @@ _CHUNK = 64 * 1024
 
 @dataclass(frozen=True)
 class Format:
-    """A form of file: `write` turns rows of `tender_search.stream` into its bytes."""
+    """A form of file: `write` turns tenders into its bytes."""
 
     name: str
     media_type: str
     suffix: str
     binary: bool
-    write: Callable[[Rows, Origin], Iterator[bytes]]
+    write: Callable[[Stream, Origin], Iterator[bytes]]
 
 
-def _jsonl(rows: Rows, origin: Origin) -> Iterator[bytes]:
+def _jsonl(rows: Stream, origin: Origin) -> Iterator[bytes]:
     del origin
     return _chunks(orjson.dumps(_tender(row), option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
@@ -46,7 +45,7 @@ def _tender(row: Row) -> dict[str, Any]:
     return {**as_json(row), "documents": row.documents}
 
 
-def _csv(rows: Rows, origin: Origin) -> Iterator[bytes]:
+def _csv(rows: Stream, origin: Origin) -> Iterator[bytes]:
     """UTF-8 with the mark that makes a spreadsheet read it as such, and lines as RFC 4180 wants them."""
     del origin
     text = io.StringIO()
@@ -85,13 +84,13 @@ def _cell(value: Any) -> Any:
     return ";".join(value) if isinstance(value, list) else value
 
 
-def _xlsx(rows: Rows, origin: Origin) -> Iterator[bytes]:
+def _xlsx(rows: Stream, origin: Origin) -> Iterator[bytes]:
     """One sheet."""
     del origin
-    return _chunks(spreadsheet.sheet("Tenders", TABLE_COLUMNS, map(_cells, rows)))
+    return _chunks(spreadsheet.sheet("Tenders", TABLE_COLUMNS, map(_cells, rows), rows.count()))
 
 
-def _ocds(rows: Rows, origin: Origin) -> Iterator[bytes]:
+def _ocds(rows: Stream, origin: Origin) -> Iterator[bytes]:
     """One release package, its releases written as they come."""
     package = packages.release_package(
         [], uri=origin.uri, base_url=origin.base_url, published=origin.written_at

@@ -30,13 +30,17 @@ class TooManyRowsError(ValueError):
     """More rows than a sheet can have."""
 
 
-def sheet(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+def sheet(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], number: int) -> Iterator[bytes]:
     """The file in pieces. Text stays text, whatever it begins with; numbers are numbers; None and "" are no cell.
 
-    Raises TooManyRowsError when it has come to `MOST_ROWS`.
+    `number` is how many rows there will be: readers that go row by row trust what the sheet says of its size.
+    Raises TooManyRowsError when a sheet cannot have so many.
     """
-    parts, before, after = _around_the_rows(name)
+    if number >= MOST_ROWS:
+        message = f"a sheet has at most {MOST_ROWS} rows; narrow the search, or take CSV"
+        raise TooManyRowsError(message)
     letters = _letters(len(columns))
+    parts, before, after = _around_the_rows(name, f"A1:{letters[-1]}{number + 1}")
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for part, content in parts.items():
@@ -45,9 +49,6 @@ def sheet(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> I
             file.write(before + _row(1, letters, columns))
             yield sink.taken()
             for line, cells in enumerate(rows, start=2):
-                if line > MOST_ROWS:
-                    message = f"a sheet has at most {MOST_ROWS} rows; narrow the search, or take CSV"
-                    raise TooManyRowsError(message)
                 file.write(_row(line, letters, cells))
                 if sink.held:
                     yield sink.taken()
@@ -77,15 +78,14 @@ class _Sink:
         return taken
 
 
-def _around_the_rows(name: str) -> tuple[dict[str, bytes], bytes, bytes]:
+def _around_the_rows(name: str, extent: str) -> tuple[dict[str, bytes], bytes, bytes]:
     """The workbook's other files, and the sheet's text before and after its rows."""
     whole = io.BytesIO()
     with xlsxwriter.Workbook(whole, {"in_memory": True}) as book:
         book.add_worksheet(name).freeze_panes(1, 1)
     with zipfile.ZipFile(whole) as archive:
         parts = {part: archive.read(part) for part in archive.namelist()}
-    # How large the sheet is, is not known yet, and need not be said.
-    text = _DIMENSION.sub("", parts.pop(_SHEET).decode())
+    text = _DIMENSION.sub(f'<dimension ref="{extent}"/>', parts.pop(_SHEET).decode())
     before, after = text.split("<sheetData/>")
     return parts, f"{before}<sheetData>".encode(), f"</sheetData>{after}".encode()
 

@@ -54,19 +54,19 @@ def _plain(text: str) -> str:
     ],
 )
 def test_a_text_comes_back_as_it_went(text: str) -> None:
-    [_, row] = read(b"".join(sheet("Tenders", ["a", "b"], [["first", text]])))
+    [_, row] = read(b"".join(sheet("Tenders", ["a", "b"], [["first", text]], 1)))
     assert row == {"A2": "first", "B2": text}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_any_text_comes_back_as_it_went(text: str) -> None:
-    [_, row] = read(b"".join(sheet("Tenders", ["a"], [[text]])))
+    [_, row] = read(b"".join(sheet("Tenders", ["a"], [[text]], 1)))
     assert row == {"A2": text}
 
 
 @pytest.mark.parametrize("letter", ["x", "😀"])
 def test_a_text_that_no_cell_takes_is_cut_at_excels_limit(letter: str) -> None:
-    [_, row] = read(b"".join(sheet("Tenders", ["a"], [[letter * 40_000]])))
+    [_, row] = read(b"".join(sheet("Tenders", ["a"], [[letter * 40_000]], 1)))
     units = len(row["A2"].encode("utf-16-le")) // 2
     assert set(row["A2"]) == {letter}
     assert LONGEST_CELL - 1 <= units <= LONGEST_CELL
@@ -74,9 +74,12 @@ def test_a_text_that_no_cell_takes_is_cut_at_excels_limit(letter: str) -> None:
 
 def test_numbers_are_numbers_and_nothing_is_no_cell() -> None:
     columns = [f"column {place}" for place in range(28)]
-    header, row = read(b"".join(sheet("Tenders", columns, [[12, 0.5, None, "", *[None] * 23, "last"]])))
+    content = b"".join(sheet("Tenders", columns, [[12, 0.5, None, "", *[None] * 23, "last"]], 1))
+    header, row = read(content)
     assert list(header.values()) == columns
     assert row == {"A2": 12.0, "B2": 0.5, "AB2": "last"}
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        assert b'<dimension ref="A1:AB2"/>' in book.read("xl/worksheets/sheet1.xml")
 
 
 def test_it_begins_before_its_rows_are_known_and_can_be_left() -> None:
@@ -90,7 +93,7 @@ def test_it_begins_before_its_rows_are_known_and_can_be_left() -> None:
         finally:
             asked.append(-1)
 
-    pieces = sheet("Tenders", ["a"], rows())
+    pieces = sheet("Tenders", ["a"], rows(), 100_000)
     next(pieces)
     assert asked == []
     next(pieces)
@@ -101,6 +104,6 @@ def test_it_begins_before_its_rows_are_known_and_can_be_left() -> None:
 
 def test_more_rows_than_a_sheet_has_are_refused_instead_of_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spreadsheet, "MOST_ROWS", 3)
-    assert len(read(b"".join(sheet("Tenders", ["a"], [["x"]] * 2)))) == 3
+    assert len(read(b"".join(sheet("Tenders", ["a"], [["x"]] * 2, 2)))) == 3
     with pytest.raises(TooManyRowsError, match="take CSV"):
-        list(sheet("Tenders", ["a"], [["x"]] * 3))
+        next(sheet("Tenders", ["a"], [["x"]] * 3, 3))
