@@ -13,7 +13,7 @@ _LOOSE_START = re.compile(r"(?:and|or|of|&)\b", re.IGNORECASE)
 _KIND = "(?:bid|tender|rfq|rfp|rfb|rft|rfi|eoi|contract|quotation|ref(?:erence)?|proposal|project|notice|scm|quote)"
 _LABEL = re.compile(rf"[\W_]*(?:{_KIND}\s*)?(?:(?:no|number|nr)\b\.?)?\s*[:#]?\s*", re.IGNORECASE)
 _LABELLED_NUMBER = re.compile(
-    rf"(?:re:\s*)?(?:{_KIND}(?:\s+{_KIND})?(?:\s+sanral)?|sanral)\s*(?:no|nr|num|number|ref|\#)?\s*[.:\#]?\s*"
+    rf"(?:re:\s*)?(?:formal\s+)?(?:{_KIND}(?:\s+{_KIND})?(?:\s+sanral)?|sanral)\s*(?:no|nr|num|number|ref|\#)?\s*[.:\#]?\s*"
     r"(?=[\w/()\[\].&-]*\d)[\w/()\[\].&-]+(?:\s*[/-]\s*[\w()]*\d[\w/()-]*)*\s*(?:[:;,.–—-]+\s*|\s+(?=[A-Z(]))",
     re.IGNORECASE,
 )
@@ -42,20 +42,18 @@ _INVITED_FOR = (  # "Bids are hereby invited from experienced contractors for th
     rf"(?:to\s+(?:quote|tender|bid|submit(?:\s+\w+)?\s+{_DOCUMENTS}|submit\s+\w+)\s+)?"
     r"(?:(?:for|on)\s+(?:the\s+)?|to\s+(?=(?:supply|provide|render|undertake)\b))"
 )
-_BODY_INVITES = (  # "The Agency hereby requests proposals for the …"
-    rf"[^.:]{{0,110}}?\b(?:hereby\s+(?:requests?|invites?|calls?\s+for)|invites?\s+for)\s+(?:from\s+)?{_QUALITIES}(?:{_WHO}\s+to\s+submit\s+)?"
-    rf"{_DOCUMENTS}\s+(?:\([^)]{{2,20}}\)\s+)?(?:from\s+[^:,.]{{3,120}}?\s+)?(?:for|on)\s+(?:the\s+)?"
-)
-_BODY_WANTS = (  # "The department hereby invites service providers to provide it with a quotation for …"
-    rf"[^.:]{{0,110}}?\bhereby\s+invites?\s+{_QUALITIES}{_WHO}\s+to\s+(?:provide|submit|furnish)\s+[^.:]{{0,40}}?"
-    rf"\b{_DOCUMENTS}\s+(?:for|on)\s+(?:the\s+)?"
+_BODY_INVITES = (  # "The Agency hereby requests proposals for the …", "… invites service providers to provide …"
+    r"[^.:]{0,110}?\b(?:hereby\s+(?:requests?|invites?|calls?\s+for)|invites?)\s+(?:for\s+|from\s+)?"
+    rf"{_QUALITIES}(?:(?:{_WHO}\s+to\s+(?:submit|provide|furnish)\s+[^.:]{{0,40}}?\b)?{_DOCUMENTS}"
+    r"\s+(?:\([^)]{2,20}\)\s+)?(?:from\s+[^:,.]{3,120}?\s+)?(?:for|on|to)\s+(?:the\s+)?"
+    rf"|{_WHO}\s+(?:to\s+(?:{_VERB})?|for\s+)(?:the\s+)?)"
 )
 _BODY_APPOINTS = (  # "The Fund wishes to appoint a suitable service provider to …"
     rf"[^.:]{{0,110}}?\b(?:wish(?:es)?|seeks?|intends?|requires?|would\s+like|invitation|is\s+looking)\s+to\s+appoint\s+"
     rf"(?:an?\s+|the\s+)?{_QUALITIES}(?:panel\s+of\s+)?{_QUALITIES}{_WHO}\s+(?:to\s+(?:{_VERB})?|(?:for|of)\s+)(?:the\s+)?"
 )
 _REQUEST_FOR = (  # "Invitation to tender for …", "Request for proposals (RFP): …", "Call for quotation – …"
-    rf"(?:an?\s+)?(?:open\s+)?(?:tender\s+notice\s+and\s+)?(?:invitation|request|call)\s+(?:to|for)\s+"
+    rf"(?:an?\s+)?(?:open\s+)?(?:tender\s+notice\s+and\s+)?(?:invitation|request|call)\s+(?:to|for|of)\s+"
     rf"(?:request\s+for\s+)?(?:the\s+)?(?:an?\s+)?"
     rf"(?:(?:open|formal|price|public|written|competitive)\s+)?(?:{_DOCUMENTS}|bidders|submit\s+\w+)\s*(?:[(\[][^)\]]{{2,45}}[)\]])?\s*(?:no\.?\s*\S*\d\S*)?\s*"
     r"(?:[:;–—-]+\s*|\b(?:for|to|on|of|from|in\s+respect\s+of)\b(?:\s*:)?\s+(?:the\s+)?|(?<=[)\]])\s*(?=\w))"
@@ -68,7 +66,7 @@ _AGAIN = (  # "Re-advertisement: …"
     r"(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)"
     r"(?:\s*[:;–—-]+\s*|\s+of\s+(?:the\s+)?|\s+(?=(?:the|provision|supply|appointment|request|procurement|tender|bid)\b))"
 )
-_EMPTY_BRACKETS = re.compile(r"\s*\(\s*\)")
+_EMPTY_BRACKETS = re.compile(r"\s*\(\s*(?:\)|\W*$)")
 _AGAIN_AT_END = re.compile(
     r"[\s–—-]*(?:\(\s*re-?\s?advert\w*[^)]*\)|[–—-]?\s+re-?\s?advert\w*)\W*$", re.IGNORECASE
 )
@@ -83,7 +81,6 @@ _OPENINGS = tuple(
     for pattern in (
         _INVITED_FOR,
         _BODY_INVITES,
-        _BODY_WANTS,
         _BODY_APPOINTS,
         _REQUEST_FOR,
         r"(?:advert(?:isement)?|(?:advertised\s+)?(?:in)?formal\s+(?:written\s+)?(?:quotation|tender|bid)s?)\s*[:;–—-]+\s*",
@@ -103,7 +100,7 @@ _OPENINGS = tuple(
         r"(?:the|an?)\s+(?=\w)",
     )
 )
-_OF_BODIES = 4  # the first of them, which begin with any text
+_OF_BODIES = 3  # the first of them, which begin with any text
 _OPENING_WORD = re.compile(
     r"(?:\d[.)]|formal|informal|the|he\s|an?|open|acquisition|advert|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|serv|title|name|scope"
     r"|project|appoint|procure|engage|sourcing|establish|provision|terms|for)",
@@ -192,7 +189,7 @@ def _without(pattern: re.Pattern[str], text: str) -> str:
 def _worth_trying(text: str) -> tuple[re.Pattern[str], ...]:
     """Most texts open with their subject: a look at the first word spares them the patterns."""
     lowered = text.lower()
-    if any(word in lowered for word in ("invited", "requested", "called", "hereby", "invites", "to appoint")):
+    if any(word in lowered for word in ("invited", "requested", "called", "hereby", "invite", "to appoint")):
         return _OPENINGS
     return _OPENINGS[_OF_BODIES:] if _OPENING_WORD.match(text) else ()
 

@@ -34,6 +34,8 @@ from tests.enrichment.captures import rows
         ("supply of paper", "RFQ 1", "Supply of paper"),
         ("THE FUND WISHES TO APPOINT A SERVICE PROVIDER TO MAINTAIN LIFTS", None, "Maintain lifts"),
         ("Eskom invites for Expression of Interest (EOI or RFI) for the repair of dams", None, "Repair of dams"),
+        ("THE FUND HEREBY INVITES EXPERIENCED SERVICE PROVIDERS TO PROVIDE RENTAL OF PCS", None, "Rental of PCs"),
+        ("The Agency invites suitable bidders to submit quotes for the supply of fences", None, "Supply of fences"),
         ("SUPPLY (AS AND WHEN REQUIRED) OF SWITCHES (RE-ADVERT)", None, "Supply of switches"),
         ("CONTRACT SANRAL N.009-843-7621/5 : FOR THE RESURFACING OF ROUTE 9", "N.1", "Resurfacing of route 9"),
         ("PRISON :24 BEDS FOR PROVIDER(S) AND SMMEs", None, "Prison: 24 beds for provider(s) and SMMEs"),
