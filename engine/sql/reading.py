@@ -190,7 +190,10 @@ async def functions(connection: Connection) -> list[dict[str, Any]]:
                FROM engine.functions f
                LEFT JOIN LATERAL (
                    SELECT id AS newest_run, queued_at AS newest_at, status AS newest_status
-                   FROM engine.runs WHERE function_id = f.id ORDER BY id DESC LIMIT 1) newest ON true
+                   FROM engine.runs
+                   -- Not `=`, for which the planner would look for the runs of a function that has none among all.
+                   WHERE function_id >= f.id AND function_id <= f.id
+                   ORDER BY function_id DESC, id DESC LIMIT 1) newest ON true
                LEFT JOIN LATERAL (
                    SELECT jsonb_agg(jsonb_build_object('cron', cron, 'next_at', next_at, 'last_at', last_at,
                                                        'last_run', last_run) ORDER BY cron) AS schedules

