@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,11 +64,13 @@ def test_two_workers_and_another_host_do_one_sync_though_its_worker_is_killed(
     ports = free_port(), free_port()
     group = Group(database_url)
     command = (*PROTENDERS, "serve", "--port", str(ports[0]), "--workers", "2")
-    elsewhere = env | {"PROTENDERS_HOME": str(tmp_path / "another")}
-    with (
-        running(*command, env=env) as main,
-        running(*PROTENDERS, "serve", "--port", str(ports[1]), env=elsewhere) as other,
-    ):
+    # The other host has uvicorn's own command.
+    uvicorn = (sys.executable, "-m", "uvicorn", "--factory", "app.server:create_app", "--port", str(ports[1]))
+    elsewhere = env | {
+        "PROTENDERS_HOME": str(tmp_path / "another"),
+        "APP_URL": f"http://127.0.0.1:{ports[1]}",
+    }
+    with running(*command, env=env) as main, running(*uvicorn, env=elsewhere) as other:
         for process, port in ((main, ports[0]), (other, ports[1])):
             answers(process, f"http://127.0.0.1:{port}/readyz", seconds=60)
         wait_for("three engines", lambda: len(group.pids()) == 3)

@@ -12,7 +12,7 @@ _BLOCK = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _TOOLS = (
     "protenders", ".venv/bin/protenders", "make", "curl", "docker", "npx", "sudo", "openssl", "git", "timedatectl",
-    "scripts/", "cd ", "systemctl", "python", "INNGEST_DEV=",
+    "scripts/", "cd ", "systemctl", "python", "INNGEST_DEV=", "uvicorn",
 )  # fmt: skip
 
 
@@ -34,6 +34,11 @@ ELSEWHERE = {
     "make setup EMBEDDED=no": ("tests/ci/test_setup.py", "EMBEDDED=no"),
     "make setup EXTRAS=yes": ("tests/ci/test_setup.py", "EXTRAS=yes"),
     "make setup PYTHON=…": ("tests/ci/test_setup.py", "PYTHON="),
+    "protenders serve --workers 4": ("tests/acceptance/test_workers.py", '"--workers"'),
+    "uvicorn --factory app.server:create_app --workers 2 --timeout-graceful-shutdown 5": (
+        "tests/acceptance/test_workers.py",
+        '"--factory"',
+    ),
     "scripts/restore-drill.sh": (".github/workflows/restore-drill.yml", "scripts/restore-drill.sh"),
     "INNGEST_DEV=http://127.0.0.1:8288 python my_app.py": ("tests/engine/stage.py", "serve("),
     "curl -X PUT http://127.0.0.1:8000/api/inngest": ("tests/app/test_external.py", 'put("/api/inngest")'),
