@@ -213,15 +213,62 @@ def test_the_keyboard_moves_through_the_rows(served: Serving, chrome: Browser, s
         expect(page.get_by_role("dialog")).to_be_visible()
 
 
-def test_live_updates_can_be_paused_and_a_lost_connection_is_said(
+def test_live_updates_can_be_paused_and_stop_while_nobody_looks(
     served: Serving, chrome: Browser, synced: str
 ) -> None:
+    viewers = served.runtime.ticker._viewers
     with logged_in(chrome, served, "viewer") as page:
         expect(page.locator("#live-state")).to_have_text("● live")
         page.get_by_role("button", name="Pause live updates").click()
         expect(page.locator("#live-state")).to_contain_text("paused")
+        until(lambda: not viewers, what="the end of the paused page's stream")
         page.get_by_role("button", name="Resume live updates").click()
         expect(page.locator("#live-state")).to_have_text("● live")
+        hide = "hidden => Object.defineProperty(document, 'hidden', {value: hidden, configurable: true})"
+        for hidden in (True, False):
+            page.evaluate(hide, hidden)
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+            until(lambda hidden=hidden: bool(viewers) != hidden, what="the stream's end, or its return")
+
+
+def test_a_lost_connection_is_said_and_found_again(served: Serving, chrome: Browser, synced: str) -> None:
+    with logged_in(chrome, served, "viewer") as page:
+        state: Any = page.context.storage_state()
+    # A browser whose console may complain of the connection that it is not given.
+    context = chrome.new_context(base_url=served.url, storage_state=state)
+    page = context.new_page()
+    page.route("**/admin/live", lambda route: route.abort())
+    page.goto("/admin/jobs")
+    expect(page.locator("#live-state")).to_contain_text("connection lost")
+    page.unroute("**/admin/live")
+    expect(page.locator("#live-state")).to_have_text("● live")
+    context.close()
+
+
+def test_a_refresh_leaves_what_the_reader_has_opened_typed_and_chosen(
+    served: Serving, chrome: Browser, synced: str
+) -> None:
+    def refresh(page: Page) -> None:
+        page.evaluate("document.activeElement.blur()")
+        with page.expect_response(lambda answer: "hx-request" in answer.request.headers):
+            page.keyboard.press("r")
+
+    with logged_in(chrome, served, "viewer", permissions=["clipboard-read", "clipboard-write"]) as page:
+        page.get_by_label("Search").fill("half a wo")
+        page.keyboard.press("Escape")
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("j")
+        refresh(page)
+        expect(page.locator("tr.chosen")).to_have_count(1)
+        expect(page.get_by_label("Search")).to_have_value("half a wo")
+        page.goto(f"/admin/jobs/{synced}")
+        page.get_by_text("Everything that was recorded").click()
+        recorded = page.locator("details", has_text="Everything that was recorded")
+        refresh(page)
+        expect(recorded.locator("pre")).to_be_visible()
+        recorded.get_by_role("button", name="Copy").click()
+        expect(recorded.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == recorded.locator("pre").inner_text()
 
 
 def pages_of(served: Serving, job_id: str) -> list[str]:

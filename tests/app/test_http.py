@@ -120,6 +120,24 @@ def test_a_login_replaces_whatever_session_cookie_was_planted(served: Serving) -
         assert "SameSite=lax" in set_cookie
 
 
+@pytest.mark.parametrize(("proto", "secure"), [("https", True), ("http", False)])
+def test_behind_a_proxy_with_https_the_cookies_are_secure(served: Serving, proto: str, secure: bool) -> None:
+    headers = {"X-Forwarded-Proto": proto, "X-Forwarded-For": "203.0.113.9"}
+    with httpx.Client(base_url=served.url, headers=headers, timeout=20) as client:
+        form = client.get("/admin/login")
+        token = re.search(r'name="form_token" value="([^"]+)"', form.text)
+        assert token
+        data = {"username": "viewer", "password": PASSWORDS["viewer"], "form_token": token[1]}
+        cookies = {"Cookie": f"protenders_login={token[1]}"}
+        answer = client.post("/admin/login", data=data, headers=cookies)
+        assert answer.status_code == 303
+        for set_cookie in (form.headers["set-cookie"], answer.headers.get_list("set-cookie")[0]):
+            assert ("; Secure" in set_cookie) == secure
+    with served.runtime.engine.connect() as connection:
+        address = connection.execute(sa.text("SELECT ip FROM sessions ORDER BY created_at DESC LIMIT 1"))
+        assert address.scalar() == "203.0.113.9"
+
+
 def test_a_login_without_its_form_token_is_refused(anybody: httpx.Client) -> None:
     answer = anybody.post("/admin/login", data={"username": "admin", "password": PASSWORDS["admin"]})
     assert answer.status_code == 403

@@ -132,6 +132,13 @@ def test_another_site_s_page_cannot_send_events_to_the_engine(anybody: httpx.Cli
         (None, "/admin"),
         ("/admin/login", "/admin"),
         ("/administer.example", "/admin"),
+        ("/\t/evil.example", "/admin"),
+        ("/admin\t//evil.example", "/admin"),
+        ("////evil.example/admin", "/admin"),
+        ("/%2f%2fevil.example", "/admin"),
+        ("https:/admin", "/admin"),
+        (" //evil.example/admin", "/admin"),
+        ("/admin/jobs\x00", "/admin"),
     ],
 )
 def test_the_login_leads_to_our_own_pages_only(target: str | None, result: str) -> None:
