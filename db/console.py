@@ -17,7 +17,7 @@ from db.tables import coverage_days, portal_snapshots, releases, tender_ids, ten
 
 SYNC_TYPE = "DELTA_SYNC"
 _GOOD = ("SUCCESS", "PARTIAL")
-COUNTED = 20_000
+COUNTED = 10_000
 """Reasons are counted over at most so many waiting tenders."""
 
 
