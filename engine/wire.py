@@ -18,9 +18,11 @@ API_STATE = 4 * 1024 * 1024
 _MAX_NAME = 1024
 _STREAMED = 201
 
+# What SDKs of the protocol's first versions call a step that ran; they wrap its output themselves.
+_OLD_RUN = "Step"
 RUN, SLEEP, WAIT, INVOKE = "StepRun", "Sleep", "WaitForEvent", "InvokeFunction"
 PLANNED, ERROR, FAILED = "StepPlanned", "StepError", "StepFailed"
-_OPS = {RUN, "Step", SLEEP, WAIT, INVOKE, PLANNED, ERROR, FAILED}
+_OPS = {RUN, _OLD_RUN, SLEEP, WAIT, INVOKE, PLANNED, ERROR, FAILED}
 # Not a step: an SDK that checkpoints says in this way that the function returned, after its last steps.
 _COMPLETE = "RunComplete"
 
@@ -234,14 +236,14 @@ def _op(item: object) -> Op | Failure:
         return failure(
             "InvalidResponse", f"a step in the SDK's answer has no usable id: {str(step_id)[:80]!r}"
         )
-    memo = _data_memo(raw) if kind in (RUN, "Step") else b"null"
+    memo = _data_memo(raw) if kind in (RUN, _OLD_RUN) else b"null"
     if len(memo) > MAX_STEP_OUTPUT:
         name = str(raw.get("displayName") or step_id)[:200]
         return _too_large(f"the output of step {name!r}", len(memo))
     opts = raw.get("opts")
     error = raw.get("error")
     return Op(
-        kind=RUN if kind == "Step" else kind,
+        kind=RUN if kind == _OLD_RUN else kind,
         id=step_id,
         name=_clean(raw.get("displayName") or raw.get("name") or step_id),
         subject=_clean(raw.get("name") or ""),
@@ -254,6 +256,8 @@ def _op(item: object) -> Op | Failure:
 def _data_memo(raw: dict[str, Any]) -> bytes:
     if raw.get("error") is not None and raw.get("data") is None:
         return error_memo(step_error(raw["error"]))
+    if raw["op"] == _OLD_RUN:
+        return orjson.dumps(raw.get("data"))
     return b'{"data":%b}' % orjson.dumps(raw.get("data"))
 
 
@@ -285,13 +289,17 @@ def data_memo(output: bytes) -> bytes:
 
 def _error_answer(response: Response, no_retry: bool, retry_after: str | None) -> Failure:
     cause = f"invalid status code: {response.status}"
+    output = response.body
     try:
-        body = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
+        body = orjson.loads(output)
+        if isinstance(body, str) and body.startswith("{"):
+            # JavaScript's SDK 2 encodes its errors twice
+            output = body.encode()
+            body = orjson.loads(output)
+    except ValueError:
         body = None
     if isinstance(body, dict) and ("message" in body or "name" in body):
         found = step_error(body)
-        output = response.body
     else:
         text = response.body[:2000].decode(errors="replace")
         message = text.strip() or f"the SDK answered with status {response.status} and no message"

@@ -437,6 +437,33 @@ def test_a_streamed_answer_is_unwrapped() -> None:
     assert steps.retry_after == "5"
 
 
+def test_the_first_versions_of_the_protocol_wrap_a_steps_output_themselves() -> None:
+    ops = [{"op": "Step", "id": "ab", "data": {"data": 1}}, {"op": "Step", "id": "cd", "data": None}]
+    steps = wire.read_response(wire.Response(206, SDK, orjson.dumps(ops)))
+    assert isinstance(steps, wire.Steps)
+    assert [(op.kind, json.loads(op.memo)) for op in steps.ops] == [(wire.RUN, {"data": 1}), (wire.RUN, None)]
+
+
+def test_an_error_that_was_encoded_twice_is_read() -> None:
+    error = {"name": "TypeError", "message": "odd", "stack": "at x"}
+    answer = wire.Response(500, SDK, orjson.dumps(orjson.dumps(error).decode()))
+    failure = wire.read_response(answer)
+    assert isinstance(failure, wire.Failure)
+    assert failure.error == {"error": "invalid status code: 500", **error}
+    assert orjson.loads(failure.output) == error
+
+
+def test_a_result_after_the_last_steps_has_the_limits_of_a_result() -> None:
+    ops = [
+        {"op": "StepRun", "id": "ab", "data": 1},
+        {"op": "RunComplete", "id": "cd", "data": "x" * 4_200_000},
+    ]
+    failure = wire.read_response(wire.Response(206, SDK, orjson.dumps(ops)))
+    assert isinstance(failure, wire.Failure)
+    assert "the function's output" in failure.error["message"]
+    assert failure.no_retry
+
+
 @given(
     st.integers(100, 599),
     st.dictionaries(
@@ -457,7 +484,17 @@ opcodes = st.fixed_dictionaries(
     {},
     optional={
         "op": st.sampled_from(
-            ["StepRun", "StepPlanned", "Sleep", "WaitForEvent", "InvokeFunction", "StepError", "X"]
+            [
+                "StepRun",
+                "Step",
+                "StepPlanned",
+                "Sleep",
+                "WaitForEvent",
+                "InvokeFunction",
+                "StepError",
+                "RunComplete",
+                "X",
+            ],
         ),
         "id": st.sampled_from(["ab12", "cd34"]) | st.text(max_size=4),
         "name": json_values,
