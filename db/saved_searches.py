@@ -50,7 +50,10 @@ class Wanted:
         return {name: value for name, value in vars(self).items() if value not in (None, "")}
 
     def conditions(self, now: datetime) -> list[sa.ColumnElement[bool]]:
-        """The conditions on `tenders`; closing within N days counts South African days and leaves out the past."""
+        """The conditions on `tenders`; closing within N days counts South African days.
+
+        What is open or closes soon has not closed by now, whenever a sync has last looked.
+        """
         today = now.astimezone(SOUTH_AFRICA).date()
         days = self.closing_within_days
         filters = Filters(
@@ -62,7 +65,11 @@ class Wanted:
             closing_before=None if days is None else today + timedelta(days=days + 1),
         )
         found = conditions_of(filters)
-        return found if days is None else [*found, tenders.c.closing_at > now]
+        if days is not None:
+            return [*found, tenders.c.closing_at > now]
+        if self.status == "open":
+            return [*found, sa.or_(tenders.c.closing_at.is_(None), tenders.c.closing_at > now)]
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

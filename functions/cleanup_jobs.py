@@ -1,4 +1,4 @@
-"""cleanup-jobs: close jobs that have died, and forget what has been kept long enough."""
+"""cleanup-jobs: close dead jobs and tenders whose time has passed, and forget what has been kept long enough."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import inngest
 
-from db import jobs, retention, tallies
+from db import jobs, retention, saving, tallies
 from functions.closing import close_work, on_failure
 from functions.events import CLEANUP, CleanupRequested
 from functions.recorder import Json, Kind, Recorder, Step
@@ -33,6 +33,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
         run = Recorder(ctx, resources, KIND)
         request, _ = run.open(CleanupRequested)
         closed = run.step("close-dead-jobs", partial(_close_dead, request.timeout_minutes))
+        run.step("close-passed-tenders", _close_passed)
         run.step("forget-old-rows", _forget)
         return close_work(run, of_work([], done=f"{len(closed['crashed'])} dead jobs closed"))
 
@@ -44,6 +45,12 @@ def _close_dead(minutes: int, step: Step) -> Json:
     with step.resources.engine.begin() as conn:
         crashed = jobs.close_dead(conn, silent_for=timedelta(minutes=minutes), now=step.resources.clock())
     return {"crashed": crashed}
+
+
+def _close_passed(step: Step) -> Json:
+    """A sync does so as well; but a tender closes by the clock, also while no source answers."""
+    with step.resources.engine.begin() as conn:
+        return {"closed": saving.close_passed(conn, now=step.resources.clock())}
 
 
 def _forget(step: Step) -> Json:

@@ -22,6 +22,8 @@ _CHUNK = 250
 _OVER = "over the limit of this run"
 _OFF = "enrichment is switched off"
 _OFF_FOR = timedelta(days=1)
+_STILL_TRUE = timedelta(hours=2)
+"""What the open bucket did not show so long ago, it may show now: nobody has been able to look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +199,8 @@ def _say_how_far(step: Step, what: Literal["made", "saved"]) -> None:
 def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) -> int:
     resources = step.resources
     with resources.engine.begin() as conn:
-        portal_read = portal_rows.last_accepted(conn, coverage.OPEN_BUCKET) is not None
+        seen = portal_rows.last_accepted(conn, coverage.OPEN_BUCKET)
+    portal_read = seen is not None and resources.clock() - seen.fetched_at <= _STILL_TRUE
     made, after = 0, 0
     while True:
         if step.beat():

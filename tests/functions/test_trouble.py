@@ -130,6 +130,35 @@ def test_without_the_portal_a_sync_is_partial_and_its_return_heals_all(make_worl
     assert healed.metadata["coverage"]["missing"] == 0
 
 
+def test_a_day_without_the_portal_loses_nothing_and_is_made_up_for_within_two_runs(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(ids=IDS, hold_back=0.4, publish_over=timedelta(hours=20))
+    world.sync()
+    told = "SELECT ocid, slug, city, organ_of_state_type, document_count FROM tenders WHERE is_published"
+    enriched = f"{told} AND enrichment_status = 'enriched' AND release_hash IS NOT NULL ORDER BY ocid"
+    before = world.rows(enriched)
+    world.stand_in.orders.add("bucket", "503", times=-1)
+    for _ in range(4):
+        world.clock.forward(hours=6)
+        job = world.sync()
+        assert job.status == "PARTIAL"
+        assert "the portal was not read" in str(job.note)
+        assert "503" in str(job.note)
+    reason = "SELECT count(*) FROM tenders WHERE enrichment_status = 'pending' AND enrichment_error = :error"
+    assert world.scalar(reason, error="the portal could not be read") > 0
+    assert set(before) <= set(world.rows(told))
+
+    world.stand_in.orders.clear()
+    for _ in range(2):
+        world.clock.forward(minutes=30)
+        job = world.sync()
+
+    assert job.status == "SUCCESS", job.note
+    assert world.scalar("SELECT count(*) FROM tenders WHERE enrichment_status = 'pending'") == 0
+    assert {row[0] for row in before} <= {row[0] for row in world.rows(enriched)}
+
+
 @pytest.mark.parametrize("lie", ["half", "nothing", "future"])
 def test_a_bucket_that_lies_is_not_believed_and_nothing_is_closed(make_world: MakeWorld, lie: str) -> None:
     world = make_world(ids=IDS)
@@ -219,6 +248,18 @@ def test_cleanup_closes_the_dead_and_spares_the_living(world: World) -> None:
         "dead": "CRASHED",
         "alive": "RUNNING",
     }
+
+
+def test_what_has_closed_by_the_clock_is_closed_though_no_source_answers(world: World) -> None:
+    world.sync()
+    for order in ("list", "bucket"):
+        world.stand_in.orders.add(order, "500", times=-1)
+    world.clock.forward(days=200)
+    passed = "SELECT count(*) FROM tenders WHERE lifecycle = 'open' AND closing_at < :now"
+    assert world.sync().status == "FAILED"
+    assert world.scalar(passed, now=world.clock.now) > 0
+    world.driver.run("cleanup-jobs", "system/cleanup-jobs.requested")
+    assert world.scalar(passed, now=world.clock.now) == 0
 
 
 def test_a_run_that_was_taken_for_dead_goes_on_and_says_so(make_world: MakeWorld) -> None:

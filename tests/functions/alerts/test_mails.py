@@ -118,6 +118,15 @@ def test_a_tender_that_closes_within_the_asked_days_is_told_about_once_it_does(
     assert told(server.mails) == {soon: 1}
 
 
+def test_a_tender_that_closed_since_the_last_sync_is_not_told_as_open(alerts: Alerts, server: Server) -> None:
+    alerts.search()
+    alerts.appears(closing_at=MONDAY + timedelta(hours=5))
+    without_a_time = alerts.appears(closing_at=None)
+    alerts.to_morning()
+    alerts.run()
+    assert told(server.mails) == {without_a_time: 1}
+
+
 def test_a_weekly_search_is_due_on_mondays_only(alerts: Alerts, server: Server) -> None:
     alerts.search(frequency="weekly")
     days = []
