@@ -376,10 +376,22 @@ def test_the_numbers_of_the_first_page_are_the_database_s(
         "awaiting release": "SELECT count(*) FROM tender_ids WHERE is_expected AND is_present AND release_hash IS NULL",
         "syncs ended": "SELECT count(*) FROM jobs WHERE type = 'DELTA_SYNC' AND finished_at IS NOT NULL"
         " AND status NOT IN ('SKIPPED', 'CANCELLED')",
+        "pending": "SELECT count(*) FROM tenders WHERE enrichment_status = 'pending'",
+        "not listed": "SELECT count(*) FROM tenders WHERE enrichment_status = 'not_listed'",
+        "failed": "SELECT count(*) FROM tenders WHERE enrichment_status = 'failed'",
+    }
+    charts = dict(re.findall(r'aria-label="(Jobs|Tenders) a day: ([^"]+)"', page))
+    columns = {
+        "Jobs": "SELECT count(*) FROM jobs WHERE status IN ('SUCCESS', 'PARTIAL', 'CANCELLED', 'FAILED', 'CRASHED')",
+        "Tenders": "SELECT count(*) FROM tenders WHERE published_at >= date_trunc('day', now(), 'Africa/Johannesburg')"
+        " - interval '13 days' AND published_at < date_trunc('day', now(), 'Africa/Johannesburg') + interval '1 day'",
     }
     with served.runtime.engine.connect() as connection:
         for label, statement in counted.items():
             assert numbers[label] == connection.execute(sa.text(statement)).scalar_one(), label
+        for label, statement in columns.items():
+            drawn = sum(int(count) for count in re.findall(r" (\d+) [a-z]", charts[label]))
+            assert drawn == connection.execute(sa.text(statement)).scalar_one(), label
 
 
 def _active(served: Serving) -> bool:
