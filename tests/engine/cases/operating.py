@@ -103,7 +103,7 @@ async def failed_runs_are_counted_first_and_then_replayed(trial: Trial) -> None:
 async def pausing_may_cancel_hold_or_let_go_on(trial: Trial) -> None:
     @trial.function()
     async def various(ctx: Any) -> str:
-        await ctx.step.sleep("nap", 2000)
+        await ctx.step.sleep("nap", ctx.event.data["ms"])
         return "woke"
 
     await trial.serve()
