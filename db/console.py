@@ -308,15 +308,16 @@ def jobs_of_tender(connection: sa.Connection, ocid: str, *, limit: int = 20) -> 
 
 TOUCHED = 50
 """So many tenders of a job are listed."""
-_CLOCK_SLACK = timedelta(days=1)
+_CLOCK_SLACK = timedelta(minutes=5)
 
 
 def tenders_of_job(connection: sa.Connection, job: Job, *, now: datetime) -> Sequence[Any]:
     """Ocid and title of tenders that the job fetched a version of or wrote last, at most `TOUCHED` + 1 of them.
 
-    Looked for among what was written within a day of the job's time, for a clock may have been set meanwhile.
+    Looked for among what was written between the job's two ends, whichever is the first, and a little around.
     """
-    start, end = job.started_at - _CLOCK_SLACK, (job.finished_at or now) + _CLOCK_SLACK
+    ends = (job.started_at, job.finished_at or now)
+    start, end = min(ends) - _CLOCK_SLACK, max(ends) + _CLOCK_SLACK
     fetched = (
         sa.select(releases.c.ocid)
         .where(releases.c.job_id == job.id, releases.c.fetched_at.between(start, end))

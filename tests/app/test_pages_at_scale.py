@@ -1,7 +1,8 @@
 """How long the console's pages take after years of use: run by `make soak`, which prints the figures.
 
-What counts is the time that this process and the database's connections spend on a processor for one answer, so that
-the figures mean the same on a busy machine; how long the answer took by the clock is printed beside it.
+What counts is the time that this process and the database's connections (parallel workers aside) spend on a processor
+for one answer, so that the figures mean the same on a busy machine; how long the answer took by the clock is printed
+beside it.
 """
 
 from __future__ import annotations
