@@ -319,10 +319,9 @@ def close_dead(
 
 
 def add_effect(conn: sa.Connection, job_id: str, step: str, **counts: int) -> None:
-    """Count what a step did, in the transaction that did it.
+    """Count what a step did, in the transaction that did it, so that it is counted once however often the step runs.
 
-    `processed` is what the step looked at and is replaced when the step runs again; the others count changes
-    and add up: a second run of the step finds nothing left to change and adds zero.
+    `processed` are contents that need no further look: unchanged, saved or rejected.
     """
     unknown = set(counts) - set(COUNTS)
     if unknown:
@@ -332,19 +331,15 @@ def add_effect(conn: sa.Connection, job_id: str, step: str, **counts: int) -> No
     conn.execute(
         row.on_conflict_do_update(
             index_elements=["job_id", "step"],
-            set_={
-                name: row.excluded[name] if name == "processed" else job_effects.c[name] + row.excluded[name]
-                for name in counts
-            },
+            set_={name: job_effects.c[name] + row.excluded[name] for name in counts},
         )
     )
 
 
-def effects(conn: sa.Connection, job_id: str) -> dict[str, int]:
-    """What the job has done so far, over all its steps."""
-    row = conn.execute(
-        sa.select(
-            *(sa.func.coalesce(sa.func.sum(job_effects.c[name]), 0).label(name) for name in COUNTS)
-        ).where(job_effects.c.job_id == job_id)
-    ).one()
+def effects(conn: sa.Connection, job_id: str, *, step: str | None = None) -> dict[str, int]:
+    """What the job has done so far, in one step or over all of them."""
+    query = sa.select(
+        *(sa.func.coalesce(sa.func.sum(job_effects.c[name]), 0).label(name) for name in COUNTS)
+    ).where(job_effects.c.job_id == job_id)
+    row = conn.execute(query if step is None else query.where(job_effects.c.step == step)).one()
     return {name: int(getattr(row, name)) for name in COUNTS}

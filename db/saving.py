@@ -202,6 +202,7 @@ def _note(
         conn,
         job_id,
         step,
+        processed=saved.tenders,
         added=saved.added,
         updated=saved.updated,
         enriched=states["enriched"],
@@ -260,6 +261,9 @@ _MOVE_TENDERS = sa.text(
         DELETE FROM staged_tenders WHERE job_id = :job_id AND n IN (
             SELECT n FROM staged_tenders WHERE job_id = :job_id ORDER BY n LIMIT :limit
         ) RETURNING {_NAMES}
+    ), done AS (
+        -- A repeated attempt must not make again what is saved.
+        DELETE FROM job_tenders AS j USING moved AS m WHERE j.job_id = :job_id AND j.n = m.n
     )
     INSERT INTO saving_tenders ({_NAMES}) SELECT {_NAMES} FROM moved
     """  # noqa: S608 - constants

@@ -77,15 +77,6 @@ def _given(job_id: str, releases: Collection[FetchedRelease]) -> dict[str, Any]:
     }
 
 
-def count(conn: sa.Connection, job_id: str, numbers: Sequence[int]) -> int:
-    """Of how many of these tenders the job has staged a release."""
-    found = conn.execute(
-        sa.text("SELECT count(*) FROM staged_releases WHERE job_id = :job_id AND n = ANY(:numbers)"),
-        {"job_id": job_id, "numbers": list(numbers)},
-    )
-    return int(found.scalar_one())
-
-
 def plan_changes(
     conn: sa.Connection, job_id: str, *, batch_size: int, limit: int, now: datetime
 ) -> dict[str, int]:
@@ -129,7 +120,7 @@ def _plan(conn: sa.Connection, wanted: str, *, job_id: str, **given: Any) -> dic
 
 
 def planned(conn: sa.Connection, job_id: str) -> int:
-    """How many tenders the job has to make."""
+    """How many tenders the job has still to make and save; in the end, those of which none could be made."""
     return int(conn.execute(_PLANNED, {"job_id": job_id}).one().tenders)
 
 

@@ -108,11 +108,7 @@ def save_to_database(manner: Manner) -> Callable[[Step], Json]:
     """Step `save-to-database`: make what is in no finished batch, then save all of it, a portion at a time."""
 
     def save(step: Step) -> Json:
-        resources = step.resources
         _make_all(step, manner, batch=None, enriched=False)
-        with resources.engine.begin() as conn:
-            planned = staging.planned(conn, step.job_id)
-            jobs.add_effect(conn, step.job_id, step.name, processed=planned)
         return _save_all(step)
 
     return save
@@ -185,6 +181,8 @@ def _save_all(step: Step) -> Json:
             break
     _say_how_far(step, "saved")
     with resources.engine.begin() as conn:
+        unmade = staging.planned(conn, step.job_id)
+        jobs.add_effect(conn, step.job_id, step.name, processed=unmade, rejected=unmade)
         counts = jobs.effects(conn, step.job_id)
         staging.discard(conn, step.job_id)
     return {name: counts[name] for name in ("added", "updated", "enriched")}
@@ -192,8 +190,13 @@ def _save_all(step: Step) -> Json:
 
 def _say_how_far(step: Step, what: Literal["made", "saved"]) -> None:
     with step.resources.engine.begin() as conn:
-        planned, staged = staging.planned(conn, step.job_id), staging.staged(conn, step.job_id)
-    step.progress(phase=f"tenders {what}", done=staged if what == "made" else planned - staged, total=planned)
+        total = staging.planned(conn, step.job_id)
+        if what == "made":
+            done = staging.staged(conn, step.job_id)
+        else:
+            done = jobs.effects(conn, step.job_id, step=step.name)["processed"]
+            total += done
+    step.progress(phase=f"tenders {what}", done=done, total=total)
 
 
 def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) -> int:

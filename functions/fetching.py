@@ -52,7 +52,6 @@ def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
     counts = fetch(step, wanted)
     with resources.engine.begin() as conn:
         remaining = identifiers.count_due(conn, job_id=job_id, now=resources.clock())
-        jobs.add_effect(conn, job_id, step.name, processed=counts["rejected"], rejected=counts["rejected"])
     return {
         "asked": len(wanted),
         "fetched": counts["fetched"],
@@ -128,6 +127,7 @@ class _Answers:
             staging.stage(conn, step.job_id, [each for found in read for each in found.accepted])
             rejected = [each for found in read for each in found.rejected]
             set_aside(conn, step.job_id, rejected, by="probe", now=now)
+            jobs.add_effect(conn, step.job_id, step.name, processed=len(rejected), rejected=len(rejected))
             if self.counts["woken"] and not self._woke:
                 identifiers.wake_failing(conn, now=now)
                 self._woke = True

@@ -178,7 +178,6 @@ def fetch_batch(task: Json, at: int, step: Step) -> Json:
     finally:
         save_fetched(step)
     with resources.engine.begin() as conn:
-        jobs.add_effect(conn, step.job_id, step.name, processed=len(wanted), rejected=counts["rejected"])
         _progress(conn, step, task, wanted)
         outcome = {
             "asked": len(wanted),

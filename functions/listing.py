@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from db import coverage, jobs, list_walks, staging, sync_state
+from db import coverage, jobs, list_walks, sync_state
 from db.list_walks import Walk
 from functions.reading import read_all, stage
 from functions.recorder import Json, Step
@@ -132,8 +132,11 @@ def walk(step: Step, window: Window, *, routine: bool = True) -> Json:
         ended = barren >= limits.barren_pages * limits.list_page_size or pages >= _MOST_PAGES
         future |= {each.n for each in found.accepted if _is_future(each.date, now)}
         with resources.engine.begin() as conn:
-            stage(conn, job_id, found, by="list", now=now)
-            rejected += len(found.rejected)
+            differing = stage(conn, job_id, found, by="list", now=now)
+            bad = len(found.rejected)
+            rejected += bad
+            # What differs counts when it is saved.
+            jobs.add_effect(conn, job_id, step.name, processed=len(new - differing) + bad, rejected=bad)
             list_walks.save(
                 conn,
                 job_id,
@@ -164,14 +167,6 @@ def _settle(
     resources = step.resources
     now = resources.clock()
     with resources.engine.begin() as conn:
-        changed = staging.count(conn, step.job_id, list(seen))
-        jobs.add_effect(
-            conn,
-            step.job_id,
-            step.name,
-            processed=len(seen) - changed + rejected,
-            rejected=rejected,
-        )
         if problem:
             coverage.mark_unlisted(conn, window.first, window.last, routine=routine, reason=problem, now=now)
         else:

@@ -61,8 +61,8 @@ def read_all(raws: Iterable[Any], *, fetched_at: datetime) -> Readings:
     return found
 
 
-def stage(conn: sa.Connection, job_id: str, found: Readings, *, by: str, now: datetime) -> None:
-    """Stage what differs from what is held, and set aside what could not be read.
+def stage(conn: sa.Connection, job_id: str, found: Readings, *, by: str, now: datetime) -> set[int]:
+    """Stage what differs from what is held, and set aside what could not be read; the numbers of what differs.
 
     Of a tender that is given with several contents at once, all are kept and none is believed: it is asked for by ocid.
     """
@@ -82,6 +82,7 @@ def stage(conn: sa.Connection, job_id: str, found: Readings, *, by: str, now: da
         staging.keep_aside(conn, job_id, [release for release in found.accepted if release.n in torn])
         identifiers.doubt(conn, sorted(torn), reason="the list shows several contents of it", now=now)
     set_aside(conn, job_id, found.rejected, by=by, now=now)
+    return {release.n for release in differing}
 
 
 def set_aside(conn: sa.Connection, job_id: str, found: list[Rejected], *, by: str, now: datetime) -> None:

