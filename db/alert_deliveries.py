@@ -102,9 +102,19 @@ def contents(conn: sa.Connection, delivery_id: str) -> Sequence[sa.Row[Any]]:
 
 
 def begin(conn: sa.Connection, delivery_id: str, *, now: datetime) -> bool:
-    """prepared → sending; False when another process was quicker."""
-    values = {"state": "sending", "attempts": alert_deliveries.c.attempts + 1, "sending_at": now}
-    return _move(conn, delivery_id, "prepared", values)
+    """prepared → sending; False when another process was quicker.
+
+    Whoever did not hear whether it was committed may say it again with the same `now`.
+    """
+    column = alert_deliveries.c
+    prepared = column.state == "prepared"
+    begun = sa.and_(column.state == "sending", column.sending_at == now)
+    moved = conn.execute(
+        sa.update(alert_deliveries)
+        .where(column.id == delivery_id, prepared | begun)
+        .values(state="sending", attempts=column.attempts + sa.case((prepared, 1), else_=0), sending_at=now)
+    )
+    return bool(moved.rowcount)
 
 
 def finish(

@@ -7,7 +7,7 @@ next run goes on from what is recorded: no tender is told twice, and none is pas
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.errors import MessageError
 from functools import partial
 from typing import Any
@@ -127,8 +127,16 @@ def _deliver(step: Step, delivery: Delivery, post: Post) -> bool:
     engine, clock, job_id = step.resources.engine, step.resources.clock, step.job_id
 
     def begin() -> bool:
+        now = clock()
+        try:
+            return take(now)
+        except sa.exc.OperationalError:
+            # Perhaps it was committed: then the mail is ours, and nobody else will send it.
+            return take(now)
+
+    def take(now: datetime) -> bool:
         with engine.begin() as conn:
-            return alert_deliveries.begin(conn, delivery.id, now=clock())
+            return alert_deliveries.begin(conn, delivery.id, now=now)
 
     def done(outcome: Outcome) -> None:
         try:
