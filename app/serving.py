@@ -18,7 +18,7 @@ from app.auth import sessions
 from app.auth.protection import Actor
 from app.loopback import QuietServer, http_server, listen, port_of
 from app.runfile import RunFile, new_instance, shared_instance
-from app.runtime import Runtime
+from app.runtime import Clock, Runtime, utc_now
 from app.server import create_app
 from app.settings import Settings, SourceChoice
 from db import console
@@ -43,6 +43,7 @@ class Serving:
         port: int = 0,
         source: SourceChoice | None = None,
         listener: socket.socket | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         self.settings = settings
         self._listener = listener or listen(host, port)
@@ -54,7 +55,7 @@ class Serving:
         self.instance: RunFile = (
             shared_instance(self.url, settings.derived_key) if shared else new_instance(self.url)
         )
-        self.app = create_app(settings, source=source, instance=self.instance)
+        self.app = create_app(settings, source=source, instance=self.instance, clock=clock)
         self._server: QuietServer = http_server(self.app)
 
     @property

@@ -62,12 +62,14 @@ class World:
     """Everything around the functions of one test."""
 
     url: str
+    source: str
     engine: sa.Engine
     stand_in: StandIn
     clock: Clock
     client: CollectingClient
     resources: Resources
     driver: Driver
+    began: datetime = NOON
 
     def sync(self, **data: Any) -> Job:
         """Run tender-sync to its end; its job."""
@@ -134,6 +136,7 @@ def make_world(database_url: str) -> Iterator[Callable[..., World]]:
             driver = Driver(client, build(client, resources), asleep=clock.until)
             return World(
                 url=url or database_url,
+                source=base,
                 engine=engine,
                 stand_in=stand_in,
                 clock=clock,
