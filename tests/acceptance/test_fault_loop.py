@@ -1,196 +1,238 @@
-"""The Nth statement fails, the Nth question to eTenders is answered wrongly, for N = 1, 2, 3 … until a run is clean.
+"""The Nth statement or commit fails, the Nth question is answered wrongly, for N = 1, 2, 3 … until a run is clean.
 
-Whatever fails, a sync ends as if nothing had: nothing is lost, nothing doubled, no job is left open.
+Whatever fails, each function ends as if nothing had: nothing is lost, nothing doubled, no job is left open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
 
-from app.replay.control import Orders
 from app.replay.faults import KINDS
+from db.engine import normalise
+from db.jobs import Job
+from functions import build
+from functions.mail import SmtpMailer
 from functions.resources import Limits
-from tests.functions.conftest import NOON, World, make_world  # noqa: F401 - a fixture
+from tests.acceptance.ordering_faults import COMMITS, STATEMENTS, Failing, Nth, commits, questions, statements
+from tests.acceptance.scenarios import LIMITS, NOON, SCENARIOS, Scenario, mail_server
+from tests.acceptance.whole import differences, whole
+from tests.conftest import temporary_database
+from tests.functions.alerts.conftest import Server, post_to, told
+from tests.functions.conftest import Clock, World, make_world  # noqa: F401 - a fixture
 from tests.functions.content import content, unlike_served
+from tests.functions.driver import Driver
 
 pytestmark = pytest.mark.acceptance
 
-IDS = (134_360, 137_000)
-COUNTS = ("recordsAdded", "recordsUpdated", "recordsRejected", "enrichmentSuccess")
-LIMITS = Limits(first_sync_days=14)
+TIMER = "inngest/scheduled.timer"
+SAMPLE = 2
+ASKING = tuple(scenario for scenario in SCENARIOS if scenario.function != "send-alerts")
 
 
 @dataclass
-class Nth:
-    """Counts, and says when it is the Nth's turn."""
+class Rig:
+    """A scenario in this process; `anew` sets everything back to what the function finds."""
 
-    turn: int | None
-    seen: int = 0
+    scenario: Scenario
+    world: World
+    server: str
+    prepared: str
+    mail: Server
 
-    def now(self) -> bool:
-        self.seen += 1
-        return self.seen == self.turn
+    def anew(self) -> None:
+        """As before the first run."""
+        self.world.engine.dispose()
+        name = normalise(self.world.url).database
+        with _admin(self.server) as conn:
+            conn.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+            conn.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {self.prepared}"))
+        self.world.clock.now = self.scenario.starts_at(self.world.began)
+        self.world.client.sent.clear()
+        self.mail.mails.clear()
 
-    @property
-    def came(self) -> bool:
-        return self.turn is not None and self.seen >= self.turn
-
-
-class NthOrders(Orders):
-    """The Nth question, whichever it is, suffers the fault."""
-
-    def __init__(self, nth: Nth, fault: str) -> None:
-        super().__init__()
-        self._nth, self._fault = nth, fault
-
-    def take(self, endpoint: str, path: str) -> str | None:
-        return self._fault if self._nth.now() else None
-
-
-def refuse(_cursor: Any, statement: str) -> None:
-    """The server refuses the statement; the connection lives."""
-    raise sa.exc.OperationalError(statement, {}, Exception("ordered for a test"))
-
-
-def cut(cursor: Any, _statement: str) -> None:
-    """The connection is gone when the statement is to be sent."""
-    cursor.connection.close()
+    def run(self) -> Job:
+        """The function once, and the run that it asks for; the function's job."""
+        event = self.scenario.event or {"name": TIMER, "data": {}}
+        job = self.world.job(self.world.driver.run(self.scenario.function, event["name"], event["data"]))
+        if self.world.client.sent:
+            self.world.client.sent.clear()
+            self.world.drain()
+        return job
 
 
-@contextmanager
-def failing(engine: sa.Engine, nth: Nth, how: Callable[[Any, str], None]) -> Iterator[None]:
-    """Within the block, the Nth statement fails."""
-
-    def before(_conn: object, cursor: Any, statement: str, *_: object) -> None:
-        if nth.now():
-            how(cursor, statement)
-
-    sa.event.listen(engine, "before_cursor_execute", before)
-    try:
-        yield
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", before)
+def _admin(server: str) -> Any:
+    return sa.create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
 
 
-def anew(world: World) -> None:
-    """As before the first sync."""
-    names = world.rows(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
-    )
-    world.execute(f"TRUNCATE {', '.join(str(name) for (name,) in names)} RESTART IDENTITY CASCADE")
-    world.clock.now = NOON
-    world.client.sent.clear()
-
-
-def half_an_hour_of(world: World) -> dict[str, Any]:
-    """A sync, and the run that it asks for: the sync's job."""
-    job = world.sync(triggeredBy="cron")
-    if world.client.sent:
-        world.drain()
-    return job.to_json()
-
-
-def assert_truthful(world: World) -> None:
-    """No job open, none that failed; no step open; nothing twice."""
-    assert world.rows("SELECT id, status FROM jobs WHERE status IN ('QUEUED', 'RUNNING', 'RETRYING')") == []
-    assert world.rows("SELECT name FROM job_steps WHERE status IN ('RUNNING', 'RETRYING')") == []
-    assert world.rows("SELECT ocid FROM releases GROUP BY ocid, content_hash HAVING count(*) > 1") == []
-    assert unlike_served(world) == []
+MakeRig = Callable[[Scenario], Rig]
 
 
 @pytest.fixture
-def small(make_world: Callable[..., World]) -> World:  # noqa: F811
-    """A world in which a sync is a matter of a moment."""
-    return make_world(ids=IDS, limits=LIMITS, timeout=0.4)
+def make_rig(make_world: Callable[..., World], pg_server: str) -> Iterator[MakeRig]:  # noqa: F811
+    """Makes the rig of a scenario."""
+    with mail_server() as (mail, port), temporary_database(pg_server) as spare:
+        prepared = str(normalise(spare).database)
+
+        def make(scenario: Scenario) -> Rig:
+            world = make_world(
+                ids=scenario.ids,
+                limits=Limits(**LIMITS),
+                clock=Clock(now=NOON),
+                timeout=0.4,
+                time_scale=0.01,
+                **scenario.replay,
+            )
+            scenario.prepare(world)
+            world.engine.dispose()
+            with _admin(pg_server) as conn:
+                conn.execute(sa.text(f"DROP DATABASE {prepared}"))
+                conn.execute(sa.text(f"CREATE DATABASE {prepared} TEMPLATE {normalise(world.url).database}"))
+            world.began = world.clock.now
+            budget = scenario.settings.get("max_release_fetch_per_run", 300)
+            world.resources = replace(
+                world.resources,
+                limits=Limits(**LIMITS, max_release_fetch_per_run=budget),
+                post=post_to(SmtpMailer(host="127.0.0.1", port=port, timeout=5, answer_timeout=5)),
+            )
+            world.driver = Driver(
+                world.client, build(world.client, world.resources), asleep=world.clock.until
+            )
+            return Rig(scenario, world, pg_server, prepared, mail)
+
+        yield make
 
 
-def loop_over_statements(world: World, how: Callable[[Any, str], None], *, stride: int) -> int:
-    """Fails every `stride`th statement, each in a sync of its own; how many were tried."""
+def assert_truthful(world: World) -> None:
+    """No job open; no step open; nothing twice; what is held is what is served."""
+    assert world.rows("SELECT id, status FROM jobs WHERE status IN ('QUEUED', 'RUNNING', 'RETRYING')") == []
+    assert world.rows("SELECT name FROM job_steps WHERE status IN ('RUNNING', 'RETRYING')") == []
+    assert world.rows("SELECT ocid FROM releases GROUP BY ocid, content_hash HAVING count(*) > 1") == []
+    assert world.rows("SELECT host FROM upstream_hosts WHERE lease_holder IS NOT NULL") == []
+
+
+def turns(total: int, sample: int | None) -> list[int]:
+    """Which N are tried of so many: all, or some evenly spaced."""
+    if sample is None:
+        return list(range(1, total + 1))
+    return sorted({1 + (2 * step + 1) * total // (2 * sample) for step in range(sample)})
+
+
+def loop_in_the_database(rig: Rig, failing: Failing, sample: int | None = None) -> tuple[int, list[str]]:
+    """One run for each N; how many there were, and what went wrong."""
+    rig.anew()
     counted = Nth(None)
-    with failing(world.engine, counted, how):
-        calm_job = half_an_hour_of(world)
-    calm = content(world)
-    assert calm_job["status"] == "SUCCESS", calm_job
-    assert len(calm["tenders"]) > 3
-    tried = 0
-    while True:
-        anew(world)
-        nth = Nth(1 + tried * stride)
-        with failing(world.engine, nth, how):
-            job = half_an_hour_of(world)
-        if not nth.came:
-            break
-        tried += 1
-        where = f"statement {nth.turn} of {counted.seen}"
-        assert job["status"] == "SUCCESS", (where, job["note"], job["error"])
-        assert content(world) == calm, where
-        for count in COUNTS:
-            assert job["metadata"][count] == calm_job["metadata"][count], (where, count)
-        assert_truthful(world)
-    assert tried >= counted.seen // stride
-    return tried
+    with failing(counted):
+        calm_job = rig.run()
+    assert calm_job.status == "SUCCESS", calm_job
+    calm, calm_mails = whole(rig.world.url), told(rig.mail.mails)
+    wrong = []
+    for turn in turns(counted.seen, sample):
+        rig.anew()
+        nth = Nth(turn)
+        with failing(nth):
+            job = rig.run()
+        assert nth.came, f"{turn} of {counted.seen} did not come"
+        found = differences(calm, whole(rig.world.url))
+        if found or job.status != "SUCCESS" or told(rig.mail.mails) != calm_mails:
+            wrong.append(f"{turn} of {counted.seen}: {job.status}, {job.note}, {job.error}\n{found}")
+        assert_truthful(rig.world)
+    return counted.seen, wrong
 
 
-@pytest.mark.parametrize("how", [refuse, cut])
-def test_whichever_statement_fails_the_sync_ends_as_if_none_had(
-    small: World, how: Callable[[Any, str], None]
+def heal(rig: Rig) -> Job:
+    """What comes next by itself: the function's next run (its job is returned), and the next sync."""
+    rig.world.clock.now += rig.scenario.again
+    job = rig.run()
+    rig.world.sync()
+    rig.world.client.sent.clear()
+    assert unlike_served(rig.world) == []
+    return job
+
+
+def loop_over_questions(rig: Rig, fault: str, sample: int | None = None) -> tuple[int, list[str]]:
+    """Answers the Nth question with the fault; the next run must have everything."""
+    rig.anew()
+    failing = questions(rig.world.stand_in, fault)
+    counted = Nth(None)
+    with failing(counted):
+        rig.run()
+    heal(rig)
+    calm = content(rig.world)
+    wrong = []
+    for turn in turns(counted.seen, sample):
+        rig.anew()
+        nth = Nth(turn)
+        with failing(nth):
+            first = rig.run()
+        assert nth.came, f"{turn} of {counted.seen} did not come"
+        second = heal(rig)
+        found = [name for name, value in content(rig.world).items() if value != calm[name]]
+        ends = (first.status, second.status)
+        if found or ends not in {("SUCCESS", "SUCCESS"), ("PARTIAL", "SUCCESS")}:
+            wrong.append(f"{turn} of {counted.seen}: {ends}, {first.note}, {second.note}: {found}")
+        assert_truthful(rig.world)
+    return counted.seen, wrong
+
+
+def by_function(scenario: Scenario) -> str:
+    return scenario.function
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=by_function)
+def test_whichever_statement_or_commit_fails_a_function_ends_as_if_none_had(
+    make_rig: MakeRig, scenario: Scenario
 ) -> None:
-    tried = loop_over_statements(small, how, stride=61)
-    assert tried > 3
+    rig = make_rig(scenario)
+    for kind in ("serialization", "terminated"):
+        seen, wrong = loop_in_the_database(rig, statements(rig.world.engine, kind), SAMPLE)
+        assert seen > 50
+        assert not wrong, "\n\n".join([kind, *wrong])
+    for kind in COMMITS:
+        seen, wrong = loop_in_the_database(rig, commits(rig.world.engine, kind), SAMPLE)
+        assert seen > 20
+        assert not wrong, "\n\n".join([kind, *wrong])
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize("how", [refuse, cut])
-def test_every_single_statement_may_fail(
-    small: World, how: Callable[[Any, str], None], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("kind", [*STATEMENTS, *COMMITS])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=by_function)
+def test_every_single_statement_and_commit_may_fail(
+    make_rig: MakeRig, scenario: Scenario, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tried = loop_over_statements(small, how, stride=1)
+    rig = make_rig(scenario)
+    failing = (commits if kind in COMMITS else statements)(rig.world.engine, kind)
+    seen, wrong = loop_in_the_database(rig, failing)
     with capsys.disabled():
-        print(f"\n{how.__name__}: {tried} statements, each failed in a sync of its own")
+        print(
+            f"\n{scenario.function}, {kind}: {seen} times, each in a run of its own; {len(wrong)} went wrong"
+        )
+    assert not wrong, "\n\n".join(wrong)
 
 
-def loop_over_questions(world: World, fault: str, *, stride: int) -> int:
-    """Answers every `stride`th question with the fault, each in a sync of its own, heals with the next sync."""
-    counted = Nth(None)
-    world.stand_in.orders = NthOrders(counted, fault)
-    half_an_hour_of(world)
-    questions = counted.seen
-    world.clock.forward(minutes=30)
-    half_an_hour_of(world)
-    calm = content(world)
-    tried = 0
-    while True:
-        anew(world)
-        nth = Nth(1 + tried * stride)
-        world.stand_in.orders = NthOrders(nth, fault)
-        first = half_an_hour_of(world)
-        if not nth.came:
-            break
-        tried += 1
-        where = f"{fault} at question {nth.turn} of {questions}: {first['note']}"
-        assert first["status"] in {"SUCCESS", "PARTIAL"}, (where, first["error"])
-        world.clock.forward(minutes=30)
-        second = half_an_hour_of(world)
-        assert second["status"] == "SUCCESS", (where, second["note"])
-        assert content(world) == calm, where
-        assert_truthful(world)
-    return tried
-
-
-@pytest.mark.parametrize("fault", ["500", "html", "drop"])
-def test_whichever_question_is_answered_wrongly_the_next_sync_has_everything(
-    small: World, fault: str
+@pytest.mark.parametrize("scenario", ASKING, ids=by_function)
+def test_whichever_question_is_answered_wrongly_the_next_run_has_everything(
+    make_rig: MakeRig, scenario: Scenario
 ) -> None:
-    assert loop_over_questions(small, fault, stride=11) > 1
+    rig = make_rig(scenario)
+    for fault in ("500", "drop"):
+        seen, wrong = loop_over_questions(rig, fault, 2)
+        assert seen > 3
+        assert not wrong, "\n\n".join([fault, *wrong])
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("fault", KINDS)
-def test_every_question_may_be_answered_wrongly_in_every_way(small: World, fault: str) -> None:
-    assert loop_over_questions(small, fault, stride=1) > 5
+@pytest.mark.parametrize("scenario", ASKING, ids=by_function)
+def test_every_question_may_be_answered_wrongly_in_every_way(
+    make_rig: MakeRig, scenario: Scenario, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen, wrong = loop_over_questions(make_rig(scenario), fault)
+    with capsys.disabled():
+        print(f"\n{scenario.function}, {fault}: {seen} questions; {len(wrong)} went wrong")
+    assert not wrong, "\n\n".join(wrong)
