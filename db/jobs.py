@@ -243,6 +243,13 @@ def add_metadata(conn: sa.Connection, job_id: str, values: Mapping[str, Any]) ->
     )
 
 
+def count_in_metadata(conn: sa.Connection, job_id: str, name: str, more: int) -> None:
+    """Add to a number in the job's metadata, in the transaction that did what is counted."""
+    held = sa.cast(sa.func.coalesce(jobs.c.metadata[name].astext, "0"), sa.Integer)
+    total = sa.func.jsonb_build_object(name, held + more)
+    conn.execute(sa.update(jobs).where(jobs.c.id == job_id).values(metadata=jobs.c.metadata.op("||")(total)))
+
+
 def close(
     conn: sa.Connection,
     job_id: str,

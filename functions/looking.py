@@ -116,7 +116,8 @@ def look_at_bucket(step: Step, bucket: int = PUBLISHED) -> Json:
             reason=doubt,
             now=now,
         )
-        jobs.add_metadata(conn, job_id, {"portalRows": len(shown), "portalRowsChanged": changed})
+        jobs.add_metadata(conn, job_id, {"portalRows": len(shown)})
+        jobs.count_in_metadata(conn, job_id, "portalRowsChanged", changed)
     return {"rows": len(shown), "changed": changed, "rejected": rejected, "problem": doubt}
 
 
