@@ -62,7 +62,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
                 break
             budget -= done["asked"]
             number += 1
-            if done["asked"] == 0:
+            if not done["more"]:
                 break
         manner = Manner(limit=resources.limits.max_enrichment_per_run)
         plan = run.step("configure-enrichment", configure_changes(manner))
@@ -93,4 +93,9 @@ def _fetch(budget: int, step: Step) -> Json:
     with resources.engine.begin() as conn:
         numbers = [due.n for due in wanted]
         refreshing.visited(conn, numbers, now=resources.clock())
-    return {"asked": len(wanted), "fetched": counts["fetched"], "failed": counts["failed"]}
+    return {
+        "asked": len(wanted),
+        "fetched": counts["fetched"],
+        "failed": counts["failed"],
+        "more": len(wanted) == limit,
+    }
