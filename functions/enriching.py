@@ -28,10 +28,14 @@ _STILL_TRUE = timedelta(hours=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How a job enriches: at most so many, whether at all, and whether publication waits for it."""
+    """How a job enriches: at most so many, whether at all, and whether publication waits for it.
+
+    `tells`: whether its progress is that of the enriching; a history's is that of its identifiers.
+    """
 
     limit: int
     require: bool = False
+    tells: bool = True
 
 
 def configure_changes(manner: Manner) -> Body:
@@ -109,7 +113,7 @@ def save_to_database(manner: Manner) -> Callable[[Step], Json]:
 
     def save(step: Step) -> Json:
         _make_all(step, manner, batch=None, enriched=False)
-        return _save_all(step)
+        return _save_all(step, manner)
 
     return save
 
@@ -164,11 +168,11 @@ def _set_aside(conn: sa.Connection, unmade: Sequence[tuple[int, str]], rules: Ru
         identifiers.record_rejected(conn, n, ocid=ocid_of(n), reason=reason, by="release", now=rules.now)
 
 
-def _save_all(step: Step) -> Json:
+def _save_all(step: Step, manner: Manner) -> Json:
     resources = step.resources
     while True:
         if step.beat():
-            _say_how_far(step, "saved")
+            _say_how_far(step, manner, "saved")
         with resources.engine.begin() as conn:
             saved = saving.save_staged(
                 conn,
@@ -179,7 +183,7 @@ def _save_all(step: Step) -> Json:
             )
         if saved is None:
             break
-    _say_how_far(step, "saved")
+    _say_how_far(step, manner, "saved")
     with resources.engine.begin() as conn:
         unmade = staging.planned(conn, step.job_id)
         jobs.add_effect(conn, step.job_id, step.name, processed=unmade, rejected=unmade)
@@ -188,7 +192,9 @@ def _save_all(step: Step) -> Json:
     return {name: counts[name] for name in ("added", "updated", "enriched")}
 
 
-def _say_how_far(step: Step, what: Literal["made", "saved"]) -> None:
+def _say_how_far(step: Step, manner: Manner, what: Literal["made", "saved"]) -> None:
+    if not manner.tells:
+        return
     with step.resources.engine.begin() as conn:
         total = staging.planned(conn, step.job_id)
         if what == "made":
@@ -207,7 +213,7 @@ def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) 
     made, after = 0, 0
     while True:
         if step.beat():
-            _say_how_far(step, "made")
+            _say_how_far(step, manner, "made")
         rules = Rules(
             now=resources.clock(),
             enrich=enriched,
@@ -219,7 +225,7 @@ def _make_all(step: Step, manner: Manner, *, batch: int | None, enriched: bool) 
         with resources.engine.begin() as conn:
             sources = staging.sources(conn, step.job_id, batch=batch, after=after, limit=_CHUNK)
         if not sources:
-            _say_how_far(step, "made")
+            _say_how_far(step, manner, "made")
             return made
         tenders, unmade = make_all(sources, rules)
         with resources.engine.begin() as conn:

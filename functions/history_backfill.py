@@ -63,7 +63,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
                 break
         else:
             return _continue(run, request, task, at)
-        manner = Manner(limit=MAX_ENRICHMENT)
+        manner = Manner(limit=MAX_ENRICHMENT, tells=False)
         plan = run.step("configure-enrichment", configure_pending(manner, first=None, last=None))
         if plan["tenders"]:
             enriched = enrich(run, plan, manner)
