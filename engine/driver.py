@@ -118,7 +118,8 @@ class Driver:
         discover = state.discover_at is not None and state.discover_at <= now and not state.discovering
         if state.claimed.gates:
             due = await self._within_slots(due, discover=discover)
-        if not self._tasks and len(due) + discover == 1:
+        # only a call that nothing else can overtake is waited for here: no timer, event or callee
+        if not self._tasks and len(due) + discover == 1 and len(state.pending) == len(due):
             await self._run(due[0] if due else None)
             return
         for pending in due:

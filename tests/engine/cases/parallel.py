@@ -305,6 +305,39 @@ async def sleeps_and_waits_of_a_group_go_side_by_side(trial: Trial) -> None:
 
 
 @case
+async def timers_and_events_go_on_while_a_lone_sibling_runs(trial: Trial) -> None:
+    gate = trial.gate()
+    order: list[str] = []
+
+    @trial.function()
+    async def overtaking(ctx: Any) -> None:
+        async def asleep() -> None:
+            await ctx.step.sleep("nap", 100)
+            await ctx.step.run("woke", lambda: order.append("woke"))
+
+        async def waiting() -> None:
+            await ctx.step.wait_for_event("wait", event=trial.name("answer"), timeout=60_000)
+            await ctx.step.run("heard", lambda: order.append("heard"))
+
+        async def held() -> None:
+            await gate.passed()
+            order.append("held")
+
+        await ctx.group.parallel(
+            (asleep, waiting, lambda: ctx.step.run("held", held)), parallel_mode=inngest.ParallelMode.RACE
+        )
+
+    await trial.serve()
+    run = await trial.run_of(await trial.send("overtaking"))
+    await trial.until(lambda: order == ["woke"], "the sleep's end, while a step runs")
+    await trial.send("answer")
+    await trial.until(lambda: order == ["woke", "heard"], "the event, while a step runs")
+    gate.open()
+    assert (await trial.ended(run["run_id"]))["status"] == "Completed"
+    assert order == ["woke", "heard", "held"]
+
+
+@case
 async def groups_may_follow_each_other_with_single_steps_between(trial: Trial) -> None:
     calls: list[str] = []
 
