@@ -86,7 +86,7 @@ class History:
         return bool(found) and found[0].finished_at is not None
 
     def held(self) -> int:
-        return self.scalar("SELECT count(*) FROM tenders")
+        return self.scalar("SELECT coalesce(max(n), 0) FROM tenders")
 
     def fill(self, *, kills: int, seconds: float) -> Cost:
         """Ask for everything, and kill the app so many times before it has it."""
