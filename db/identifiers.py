@@ -21,6 +21,8 @@ _LONELY = 50_000
 # About so many identifiers on either side of a published one are published within days of it.
 _NEIGHBOURS = 50
 _MOST_BETWEEN = 5_000
+# What has failed more often than this is not asked for before its time even to see whether the host has recovered.
+_HOPELESS_AFTER = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Due:
     ocid: str
     # Something has shown that it exists; otherwise it is a probe, and an error says little about the host.
     expected: bool
-    # It has failed so often that it is rarely asked for: an answer says that the host has recovered.
-    failing: bool = False
+    # So often in a row has it been answered with an error.
+    failures: int = 0
 
 
 def known_hashes(conn: sa.Connection, numbers: Sequence[int]) -> dict[int, bytes]:
@@ -113,13 +115,14 @@ def due(conn: sa.Connection, *, job_id: str, limit: int, now: datetime, eager: b
     takes also what has failed a few times only, and a few of what keeps failing, before their time: the host may have
     recovered since.
     """
-    given = {"job_id": job_id, "limit": limit, "now": now, "eager": eager, "failing": FAILING_AFTER}
+    given = {"job_id": job_id, "limit": limit, "now": now, "eager": eager}
+    given |= {"failing": FAILING_AFTER, "hopeless": _HOPELESS_AFTER}
     return [Due(*row) for row in conn.execute(_DUE, given)]
 
 
-def wake_failing(conn: sa.Connection, *, now: datetime) -> None:
-    """The host has recovered: whatever kept failing is due."""
-    conn.execute(_WAKE_FAILING, {"now": now})
+def wake_failing(conn: sa.Connection, *, now: datetime) -> int:
+    """The host has recovered: whatever kept failing is due. How many those are."""
+    return conn.execute(_WAKE_FAILING, {"now": now}).rowcount
 
 
 def doubt(conn: sa.Connection, numbers: Sequence[int], *, reason: str, now: datetime) -> None:
@@ -259,17 +262,18 @@ _OPEN = """
 
 _DUE = sa.text(
     f"""
-    (SELECT t.n, t.ocid, true, t.state = 'failing' FROM tender_ids AS t
+    (SELECT t.n, t.ocid, true, CASE WHEN t.last_error IS NULL THEN 0 ELSE t.attempts END FROM tender_ids AS t
     WHERE {_OPEN} AND ({_TIMELY} OR CAST(:eager AS boolean) AND (
         t.attempts < :failing OR t.n IN (
             SELECT f.n FROM tender_ids AS f
             WHERE f.is_expected AND (f.state <> 'known' OR NOT f.is_present) AND f.state = 'failing'
+                AND f.attempts < :hopeless
             ORDER BY f.next_try_at LIMIT 3
         )
     ))
     ORDER BY t.n DESC LIMIT :limit)
     UNION ALL
-    (SELECT t.n, t.ocid, false, false FROM tender_ids AS t
+    (SELECT t.n, t.ocid, false, CASE WHEN t.last_error IS NULL THEN 0 ELSE t.attempts END FROM tender_ids AS t
     WHERE NOT t.is_expected AND t.state <> 'known' AND t.next_try_at <= :now
         AND NOT EXISTS (SELECT FROM staged_releases AS s WHERE s.job_id = :job_id AND s.ocid = t.ocid)
     ORDER BY t.next_try_at LIMIT :limit)

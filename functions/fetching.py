@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from db import identifiers, jobs, staging
-from db.identifiers import Due
+from db.identifiers import FAILING_AFTER, Due
 from functions.gate import HostRestsError
 from functions.reading import Readings, read_all, read_rejected_again, set_aside
 from functions.recorder import Json, Step
@@ -98,11 +98,12 @@ class _Answers:
         self.counts: Counter[str] = Counter()
         self._step = step
         self._held: list[tuple[Due, Readings | None, str | None]] = []
-        self._woke = False
+        # Failures of what is answered now. So many as make one identifier failing were the host's own, and are over.
+        self._overcome = 0
 
     def answered(self, due: Due, raw: object) -> None:
         """The source gave a release, or said that there is none."""
-        self.counts["woken"] += due.failing
+        self._overcome += due.failures
         if raw is None:
             self.counts["holes"] += 1
             self._hold(due, None, None)
@@ -128,9 +129,8 @@ class _Answers:
             rejected = [each for found in read for each in found.rejected]
             set_aside(conn, step.job_id, rejected, by="probe", now=now)
             jobs.add_effect(conn, step.job_id, step.name, processed=len(rejected), rejected=len(rejected))
-            if self.counts["woken"] and not self._woke:
-                identifiers.wake_failing(conn, now=now)
-                self._woke = True
+            if self._overcome >= FAILING_AFTER and "woken" not in self.counts:
+                self.counts["woken"] = identifiers.wake_failing(conn, now=now)
             for due, found, error in self._held:
                 if error is not None:
                     identifiers.record_failure(conn, due.n, ocid=due.ocid, error=error, now=now)

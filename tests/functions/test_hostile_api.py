@@ -215,16 +215,14 @@ def test_the_frontier_crosses_a_gap_and_is_not_led_astray_by_an_absurd_identifie
         assert identifiers.highest(conn) == far + 3
 
 
-@pytest.mark.parametrize("answer", ["500", "404", "{}", "[]", "html"])
+@pytest.mark.parametrize("answer", ["500", "404", "[]"])
 def test_what_is_never_given_costs_ever_less_and_holds_nothing_up(make_world: MakeWorld, answer: str) -> None:
     world = make_world(ids=IDS)
     never = ocid_of(134_360)
     given = {
         "500": Answer(b"An error occurred", status=500),
         "404": Answer(b'{"message": "not found"}', status=404),
-        "{}": Answer(b"{}"),
         "[]": Answer(b"[]"),
-        "html": Answer(b"<html></html>"),
     }[answer]
 
     def never_given(request: Request) -> Answer | None:
@@ -236,7 +234,7 @@ def test_what_is_never_given_costs_ever_less_and_holds_nothing_up(make_world: Ma
 
     twist(world, never_given)
     asked = []
-    for _ in range(25):
+    for _ in range(16):
         world.stand_in.traffic.reset()
         job = world.sync()
         assert job.status == "SUCCESS", job.note
@@ -245,8 +243,8 @@ def test_what_is_never_given_costs_ever_less_and_holds_nothing_up(make_world: Ma
     assert job.metadata["coverage"]["awaitingRelease"] == 1
     assert job.metadata["coverage"]["missing"] == 0
     assert cursor(world) == (world.clock.now - timedelta(days=1, minutes=30)).astimezone(SAST).date()
-    assert 5 <= sum(asked) <= 30
-    assert sum(asked[-10:]) <= 10
+    assert 5 <= sum(asked) <= 14
+    assert sum(asked[-3:]) <= 1
 
 
 def test_an_identifier_that_failed_for_days_is_asked_for_as_soon_as_the_host_recovers(
@@ -261,7 +259,7 @@ def test_an_identifier_that_failed_for_days_is_asked_for_as_soon_as_the_host_rec
         return Answer(b"", status=500) if request.endpoint == "release" and down["release"] else None
 
     twist(world, refuses)
-    for _ in range(20):
+    for _ in range(8):
         world.sync()
         world.clock.forward(minutes=30)
     assert world.scalar("SELECT count(*) FROM tender_ids WHERE state = 'failing'") > 3

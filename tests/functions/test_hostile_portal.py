@@ -49,17 +49,8 @@ def test_half_a_bucket_at_the_first_look_is_told_by_the_portals_own_count(make_w
 
 @pytest.mark.parametrize(
     "body",
-    [
-        b"",
-        b"null",
-        b"{}",
-        b"<html>down</html>",
-        b'[{"id": 1}, {"id',
-        b"[1, 2, 3]",
-        b'{"data": []}',
-        b"[" * 9000,
-    ],
-    ids=["empty", "null", "object", "html", "truncated", "numbers", "wrapped", "brackets"],
+    [b"", b"{}", b"<html>down</html>", b'[{"id": 1}, {"id', b"[1, 2, 3]"],
+    ids=["empty", "object", "html", "truncated", "numbers"],
 )
 def test_a_bucket_that_is_none_closes_nothing(make_world: MakeWorld, body: bytes) -> None:
     world = make_world(ids=IDS)
