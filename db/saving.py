@@ -7,7 +7,7 @@ ledger's entries and the job's counts. Running it again changes nothing and coun
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -145,12 +145,15 @@ def _insert(conn: sa.Connection, new: Sequence[TenderRow], *, job_id: str) -> No
     if shared:
         query = sa.text("SELECT slug FROM tenders WHERE slug = ANY(:slugs)")
         taken.update(conn.execute(query, {"slugs": shared}).scalars())
-    rows: list[tuple[object, ...]] = []
-    for tender in new:
-        slug = f"{tender.slug}-{tender.n}" if tender.slug in taken else tender.slug
-        taken.add(slug)
-        rows.append((job_id, *values(tender if slug == tender.slug else replace(tender, slug=slug))[:-1]))
-    bulk.copy(conn, "tenders", [tenders.c.job_id, *COLUMNS[:-1]], rows)
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        # Made while the server takes in those before.
+        for tender in new:
+            slug = f"{tender.slug}-{tender.n}" if tender.slug in taken else tender.slug
+            taken.add(slug)
+            yield (job_id, *values(tender if slug == tender.slug else replace(tender, slug=slug))[:-1])
+
+    bulk.copy(conn, "tenders", [tenders.c.job_id, *COLUMNS[:-1]], rows())
     bulk.copy(
         conn,
         "tender_documents",
