@@ -35,9 +35,13 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
         closed = run.step("close-dead-jobs", partial(_close_dead, request.timeout_minutes))
         run.step("close-passed-tenders", _close_passed)
         run.step("forget-old-rows", _forget)
-        return close_work(run, of_work([], done=f"{len(closed['crashed'])} dead jobs closed"))
+        return close_work(run, of_work([], done=_closed(len(closed["crashed"]))))
 
     return cleanup_jobs
+
+
+def _closed(count: int) -> str:
+    return "1 dead job closed" if count == 1 else f"{count} dead jobs closed"
 
 
 def _close_dead(minutes: int, step: Step) -> Json:
