@@ -80,6 +80,12 @@ PAGES = {
     "login": "/admin/login",
     "API of jobs": "/api/admin/jobs",
     "API of a sync's state": "/api/admin/sync/state",
+    "search for a common word": "/api/tenders?q=transformer",
+    "search for two words": "/api/tenders?q=borehole+pump",
+    "search for a phrase": "/api/tenders?q=%22transformer+cable%22",
+    "search for what none has": "/api/tenders?q=nowhere",
+    "search with filters": "/api/tenders?q=transformer&province=Limpopo&lifecycle=open",
+    "search by filters alone": "/api/tenders?province=Gauteng&lifecycle=closed&closing_before=2026-01-01",
 }
 
 
@@ -87,13 +93,14 @@ PAGES = {
 def served(
     pg_server: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Serving]:
-    """The whole app on the filled database; its functions registered, its syncs far away."""
+    """The whole app on the filled database; its functions registered, its syncs far away, no limit for a client."""
     with temporary_database(pg_server, template=template_database) as url:
         settings = Settings(
             _env_file=None,
             database_url=url,
             protenders_home=tmp_path_factory.mktemp("home"),
             sync_cron="0 0 1 1 *",
+            open_data_requests_per_minute=0,
         )
         with BackgroundServing(settings, source="replay") as serving:
             add_accounts(serving)
