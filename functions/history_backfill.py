@@ -13,6 +13,7 @@ from typing import Any
 import inngest
 
 from db import history, identifiers, jobs
+from db.clock import iso
 from db.identifiers import Due
 from functions import fetching, listing
 from functions.closing import close_work, on_failure
@@ -56,8 +57,9 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
                 problems.append(f"releases could not be fetched: {problem.message}")
                 break
             at = done["position"]
-            if done["wait"]:
-                ctx.step.sleep(f"wait-{number}", timedelta(seconds=done["wait"]))
+            if done["until"]:
+                # By the clock that found what is due, not by the SDK's.
+                ctx.step.sleep_until(f"wait-{number}", datetime.fromisoformat(done["until"]))
             elif done["finished"]:
                 problems += [done["note"]] if done["note"] else []
                 break
@@ -164,7 +166,7 @@ def fetch_batch(task: Json, at: int, step: Step) -> Json:
     with resources.engine.begin() as conn:
         if history.is_paused(conn):
             note = f"paused at identifier {at}" if span else "paused"
-            return {"position": at, "finished": True, "wait": 0, "note": note, "asked": 0}
+            return {"position": at, "finished": True, "until": None, "note": note, "asked": 0}
         if span:
             numbers = history.due_in_range(
                 conn, first=max(at, span["first"]), last=span["last"], limit=limits.history_batch, now=now
@@ -192,22 +194,22 @@ def fetch_batch(task: Json, at: int, step: Step) -> Json:
                 **outcome,
                 "position": following,
                 "finished": len(wanted) < limits.history_batch,
-                "wait": 0,
+                "until": None,
             }
-        wait = 0 if len(wanted) == limits.history_batch else _wait(history.next_due_at(conn), now)
+        until = None if len(wanted) == limits.history_batch else _until(history.next_due_at(conn), now)
         return {
             **outcome,
             "position": 0,
-            "finished": len(wanted) < limits.history_batch and not wait,
-            "wait": wait,
+            "finished": len(wanted) < limits.history_batch and not until,
+            "until": iso(until),
         }
 
 
-def _wait(due: datetime | None, now: datetime) -> int:
-    """Seconds until something is due again, 0 when that is too far away to wait for."""
+def _until(due: datetime | None, now: datetime) -> datetime | None:
+    """When something is due again, a moment ahead at least; None when that is too far away to wait for."""
     if due is None or due - now > _LONGEST_WAIT:
-        return 0
-    return max(1, int((due - now).total_seconds()) + 1)
+        return None
+    return max(due, now) + timedelta(seconds=1)
 
 
 def _progress(conn: Any, step: Step, task: Json, wanted: list[Due]) -> None:
