@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -19,6 +19,7 @@ import inngest
 from ulid import ULID
 
 from db import job_steps, jobs
+from db.clock import iso
 from functions.events import InvalidEvent, Request, parse
 from functions.failures import describe
 from functions.gate import HostRestsError
@@ -106,8 +107,8 @@ class Recorder:
 
     def _wait_for_turn(self) -> None:
         number, seconds = 1, _FIRST_WAIT_SECONDS
-        while self.step(f"wait-for-turn-{number}", _take_turn)["blockedBy"] is not None:
-            self.ctx.step.sleep(f"pause-{number}", timedelta(seconds=seconds))
+        while (turn := self.step(f"wait-for-turn-{number}", partial(_take_turn, seconds)))["blockedBy"]:
+            self.ctx.step.sleep_until(f"pause-{number}", datetime.fromisoformat(turn["until"]))
             number, seconds = number + 1, min(seconds * 2, _LONGEST_WAIT_SECONDS)
 
     def step(self, name: str, body: Body, *, last: bool = False) -> Json:
@@ -274,9 +275,12 @@ def _go_on(resources: Resources, job_id: str, *, though: Sequence[str] = ()) -> 
         raise JobStopped(message, quiet=True)
 
 
-def _take_turn(step: Step) -> Json:
+def _take_turn(seconds: int, step: Step) -> Json:
+    """Which job is still before this one, and when to look again: by the functions' clock, not by the SDK's."""
+    now = step.resources.clock()
     with step.resources.engine.begin() as conn:
-        return {"blockedBy": jobs.take_turn(conn, step.job_id, now=step.resources.clock())}
+        blocked_by = jobs.take_turn(conn, step.job_id, now=now)
+    return {"blockedBy": blocked_by, "until": iso(now + timedelta(seconds=seconds))}
 
 
 def _asked_wait(error: Exception) -> timedelta | None:
