@@ -51,6 +51,16 @@ def count_open(conn: sa.Connection, *, now: datetime) -> int:
     return int(conn.execute(_COUNT_OPEN, {"now": now}).scalar_one())
 
 
+def count_unanswered(conn: sa.Connection, *, first: int, last: int) -> int:
+    """How many identifiers of this range were last answered with an error, and may yet hide a release."""
+    return int(conn.execute(_COUNT_UNANSWERED, {"first": first, "last": last}).scalar_one())
+
+
+def count_expected_unanswered(conn: sa.Connection) -> int:
+    """How many identifiers that must exist were last answered with an error."""
+    return int(conn.execute(_COUNT_EXPECTED_UNANSWERED).scalar_one())
+
+
 def range_of_days(conn: sa.Connection, first: date, last: date) -> tuple[int, int] | None:
     """The identifiers that were issued about these days; None when nothing is known to have been published then.
 
@@ -98,6 +108,21 @@ _COUNT_OPEN = sa.text(
         (SELECT count(*) FROM tender_ids
         WHERE is_expected AND (state <> 'known' OR NOT is_present) AND (next_try_at IS NULL OR next_try_at <= :now))
         + (SELECT count(*) FROM tender_ids WHERE NOT is_expected AND state <> 'known' AND next_try_at <= :now)
+    """
+)
+
+_COUNT_UNANSWERED = sa.text(
+    """
+    SELECT count(*) FROM tender_ids
+    WHERE n BETWEEN :first AND :last AND state IN ('pending', 'failing') AND last_error IS NOT NULL
+    """
+)
+
+_COUNT_EXPECTED_UNANSWERED = sa.text(
+    """
+    SELECT count(*) FROM tender_ids
+    WHERE is_expected AND (state <> 'known' OR NOT is_present) AND state IN ('pending', 'failing')
+        AND last_error IS NOT NULL
     """
 )
 

@@ -181,28 +181,32 @@ def fetch_batch(task: Json, at: int, step: Step) -> Json:
         save_fetched(step)
     with resources.engine.begin() as conn:
         _progress(conn, step, task, wanted)
-        outcome = {
+        position, until = 0, None
+        finished = len(wanted) < limits.history_batch
+        if span:
+            position = wanted[-1].n + 1 if wanted else span["last"] + 1
+        elif finished:
+            until = _until(history.next_due_at(conn), now)
+            finished = until is None
+        return {
             "asked": len(wanted),
             "fetched": counts["fetched"],
             "holes": counts["holes"],
             "failed": counts["failed"],
-            "note": None,
-        }
-        if span:
-            following = wanted[-1].n + 1 if wanted else span["last"] + 1
-            return {
-                **outcome,
-                "position": following,
-                "finished": len(wanted) < limits.history_batch,
-                "until": None,
-            }
-        until = None if len(wanted) == limits.history_batch else _until(history.next_due_at(conn), now)
-        return {
-            **outcome,
-            "position": 0,
-            "finished": len(wanted) < limits.history_batch and not until,
+            "position": position,
+            "finished": finished,
             "until": iso(until),
+            "note": _unanswered(conn, span) if finished else None,
         }
+
+
+def _unanswered(conn: Any, span: Json | None) -> str | None:
+    """What the source has not said yet, for the job's note."""
+    if span:
+        count = history.count_unanswered(conn, first=span["first"], last=span["last"])
+    else:
+        count = history.count_expected_unanswered(conn)
+    return f"{count} identifiers got no proper answer; they are asked for again" if count else None
 
 
 def _until(due: datetime | None, now: datetime) -> datetime | None:

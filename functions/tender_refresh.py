@@ -54,6 +54,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
         run.step("choose-tenders", _choose)
         budget = resources.limits.max_release_fetch_per_run
         number = 1
+        failed = 0
         while budget > 0:
             try:
                 done = run.step(f"fetch-releases-{number}", partial(_fetch, budget))
@@ -61,9 +62,12 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
                 problems.append(f"releases could not be fetched: {problem.message}")
                 break
             budget -= done["asked"]
+            failed += done["failed"]
             number += 1
             if not done["more"]:
                 break
+        if failed:
+            problems.append(f"{failed} releases got no proper answer; the next sync asks for them again")
         manner = Manner(limit=resources.limits.max_enrichment_per_run)
         plan = run.step("configure-enrichment", configure_changes(manner))
         problems += enrich(run, plan, manner)["problems"]
