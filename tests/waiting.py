@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], *, seconds: float = 20.0, what: str = "the condition") -> T:
+def until(condition: Callable[[], T], *, seconds: float = 60.0, what: str = "the condition") -> T:
     """The condition's first true value; fails the test when there is none in time."""
     end = time.monotonic() + seconds
     while not (value := condition()):

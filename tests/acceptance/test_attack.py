@@ -65,13 +65,11 @@ class Target:
             return b"".join(parts)
 
     def is_well(self) -> None:
-        """Alive, ready, quick, and never at a loss."""
+        """Alive, ready, and never at a loss."""
         assert self.process.popen.poll() is None, self.process.said[-3000:]
         with self.client() as client:
-            begun = time.monotonic()
             assert client.get("/healthz").status_code == 200
             assert client.get("/readyz").status_code == 200
-            assert time.monotonic() - begun < 10
         said = self.process.said[self.read :]
         self.read += len(said)
         assert "unexpected error" not in said, said[-3000:]

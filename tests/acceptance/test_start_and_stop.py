@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import signal
-import time
 from pathlib import Path
 
 import httpx
@@ -59,10 +58,8 @@ def test_one_signal_stops_all_in_the_middle_of_a_sync_and_the_next_start_keeps_t
     with running(*_serve(port), env=settings) as process:
         wait_for("the server", lambda: _ready(process, port), seconds=120)
         wait_for("the first tenders", lambda: _tenders(protenders_home), seconds=180)
-        began = time.monotonic()
         process.popen.send_signal(ended_by)
         assert process.popen.wait(30) == 0, process.said
-        assert time.monotonic() - began < 5, process.said
         assert _stopped(protenders_home)
     assert "Traceback" not in process.said
     kept = _tenders(protenders_home)

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -80,14 +79,12 @@ def test_a_hang_outlasts_a_short_timeout() -> None:
 
 
 def test_a_bucket_is_not_made_to_its_end_for_a_client_that_has_gone() -> None:
-    with serving(ReplayConfig(clock=Clock(), synthetic=100_000)) as large:
+    with serving(ReplayConfig(clock=Clock(), synthetic=1_000_000)) as large:
         with httpx.stream("GET", large.base_url + BUCKET, params={"status": 3}) as answer:
             next(answer.iter_raw())
-        began = time.monotonic()
         assert httpx.get(f"{large.base_url}{API}/release/ocds-9t57fa-1", timeout=30).status_code == 200
-        stats = until(lambda: _ended(large), what="the bucket's end")
+        stats = until(lambda: _ended(large), seconds=20, what="the bucket's end")
         assert stats["answers"]["bucket 200"] == 1
-        assert time.monotonic() - began < 2.0
 
 
 def _ended(served: Served) -> dict[str, Any] | None:
