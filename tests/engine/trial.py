@@ -21,7 +21,7 @@ from tests.engine.stage import Stage
 
 Kind = Literal["sync", "async"]
 FINISHED = ("Completed", "Failed", "Cancelled")
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 CASES: list[Callable[[Trial], Awaitable[None]]] = []
 
