@@ -108,7 +108,7 @@ def plan_pending(
 
 
 def plan_one(conn: sa.Connection, job_id: str, ocid: str) -> dict[str, int]:
-    """Plan to make one tender anew."""
+    """Plan to make one tender anew, if there is anything to make it of."""
     return _plan(conn, _ONE, job_id=job_id, size=1, limit=1, ocid=ocid)
 
 
@@ -256,7 +256,13 @@ _PENDING = """
     ORDER BY enrichment_status <> 'pending', enrichment_next_at, n LIMIT :limit)
 """
 
-_ONE = "SELECT n FROM tender_ids WHERE ocid = :ocid"
+_ONE = """
+    SELECT n FROM tender_ids AS i WHERE ocid = :ocid AND (
+        EXISTS (SELECT FROM staged_releases AS s WHERE s.job_id = :job_id AND s.n = i.n)
+        OR EXISTS (SELECT FROM tenders AS t WHERE t.n = i.n)
+        OR EXISTS (SELECT FROM portal_rows AS p WHERE p.n = i.n)
+    )
+"""
 
 _PLAN = """
     WITH wanted AS ({wanted}), ranked AS (

@@ -151,6 +151,9 @@ def test_an_unknown_ocid_is_a_partial_job_with_the_reason(make_world: MakeWorld)
     )
     assert job.status == "PARTIAL"
     assert job.note == "the source gave no release of ocds-9t57fa-999999"
+    assert job.metadata["recordsRejected"] == 0
+    # A mistyped ocid is no missing tender.
+    assert world.rows("SELECT state, is_expected FROM tender_ids WHERE n = 999999") == [("hole", False)]
 
 
 def test_what_the_portal_does_not_list_is_tried_ever_more_rarely(make_world: MakeWorld) -> None:
