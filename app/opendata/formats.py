@@ -17,7 +17,8 @@ from db.tender_search import Stream
 
 _NESTED = frozenset({"provenance", "quality"})
 TABLE_COLUMNS = (*(column.name for column in COLUMNS if column.name not in _NESTED), "documents")
-"""The columns of CSV and XLSX: those of a tender, and the addresses of its files, separated by blanks.
+"""The columns of CSV and XLSX: those of a tender, and the addresses of its files, separated by blanks, as far as a cell
+can hold them.
 
 Where each field came from is in JSONL, OCDS and the tender's own page.
 """
@@ -75,7 +76,18 @@ def harmless(value: Any) -> Any:
 
 def _cells(row: Row) -> list[Any]:
     cells = [_cell(value) for name, value in as_json(row).items() if name not in _NESTED]
-    return [*cells, " ".join(file["url"] for file in row.documents if file["url"])]
+    return [*cells, _addresses(row)]
+
+
+def _addresses(row: Row) -> str:
+    """As many whole addresses as fit into a cell; `document_count` says how many files there are.
+
+    The largest tender has 1,342 files. Of a longer cell a spreadsheet makes several rows, and Python's csv an error.
+    """
+    text = " ".join(file["url"] for file in row.documents if file["url"])
+    if len(text) <= spreadsheet.LONGEST_CELL:
+        return text
+    return text[: max(text.rfind(" ", 0, spreadsheet.LONGEST_CELL + 1), 0)]
 
 
 def _cell(value: Any) -> Any:

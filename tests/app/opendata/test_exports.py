@@ -79,6 +79,19 @@ def test_xlsx_has_the_same_tenders_and_no_formula(http: httpx.Client) -> None:
     ]
 
 
+def test_a_thousand_files_fill_their_cell_with_whole_addresses(http: httpx.Client) -> None:
+    [row] = table(http.get("/api/tenders.csv", params={"q": "ocds-9t57fa-35901"}).content)
+    [tender] = everything(http, q="ocds-9t57fa-35901")
+    addresses = [file["url"] for file in tender["documents"]]
+    shown = row["documents"].split()
+    assert len(addresses) == int(row["document_count"]) > len(shown) > 100
+    assert shown == addresses[: len(shown)]
+    assert len(row["documents"]) <= 32_767 < len(row["documents"]) + 1 + len(addresses[len(shown)])
+
+    sheet = cells(http.get("/api/tenders.xlsx", params={"q": "ocds-9t57fa-35901"}).content)
+    assert sheet[1][-1] == row["documents"]
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+27 12 345 6789", "-1", "@cmd", "\tx", "\rx"])
 def test_what_a_spreadsheet_would_run_is_shown_as_text(text: str) -> None:
     assert harmless(text) == f"'{text}"
