@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import cel
 import orjson
 
+from engine import attributes
+from engine.attributes import Attribute
+
 _VARIABLES = frozenset({"event", "async"})
+# What the library knows beside the operators; it compiles names that it does not know.
+_FUNCTIONS = frozenset(
+    {
+        "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bytes", "type",
+        "dyn", "timestamp", "duration", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek",
+        "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
+    }
+)  # fmt: skip
+_FAULTS = (KeyError, RuntimeError, TypeError, ValueError, IndexError, OverflowError, AttributeError)
 # The parser recurses; what nobody writes by hand is refused before it can exhaust the stack.
 _MAX_LENGTH = 8192
 _MAX_NESTING = 50
 
 
 class BadExpressionError(ValueError):
-    """An expression that does not compile, or names something other than `event` and `async`."""
+    """An expression that does not compile, or names a variable or a function that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    program: cel.Program
+    attributes: list[Attribute]
 
 
 @lru_cache(maxsize=4096)
-def _compiled(source: str) -> cel.Program:
+def _compiled(source: str) -> _Compiled:
+    """The expression, ready to be executed with its attributes bound."""
+    _compile(source)
+    separated, found = attributes.separate(source)
+    return _Compiled(_compile(separated), found)
+
+
+def _compile(source: str) -> cel.Program:
     if len(source) > _MAX_LENGTH:
         raise BadExpressionError(f"the expression is longer than {_MAX_LENGTH} characters")
     depth = deepest = 0
@@ -43,11 +69,17 @@ def check(source: object) -> str:
     """The expression, if it compiles and knows only its two variables; else `BadExpressionError`."""
     if not isinstance(source, str) or not source.strip():
         raise BadExpressionError(f"{source!r} is not an expression")
-    program = _compiled(source)
+    program = _compile(source)
     macros = _bound(source)
     unknown = [name for name in program.variables() if name not in _VARIABLES and name not in macros]
     if unknown:
         raise BadExpressionError(f"{source!r} names {', '.join(unknown)}; only event and async are known")
+    foreign = [name for name in program.functions() if name.isidentifier() and name not in _FUNCTIONS]
+    if foreign:
+        raise BadExpressionError(
+            f"{source!r} calls {', '.join(foreign)}, which is not supported by this engine"
+        )
+    _compiled(source)
     return source
 
 
@@ -63,12 +95,11 @@ def _bound(source: str) -> set[str]:
 
 
 def evaluate(source: str, variables: Mapping[str, Any]) -> Any:
-    """The expression's value, or None where the data lacks what it names."""
+    """The expression's value, or None where it has none for this data."""
+    compiled = _compiled(source)
     try:
-        return _compiled(source).execute(dict(variables))
-    except BadExpressionError:
-        raise
-    except (KeyError, RuntimeError, TypeError, ValueError, IndexError, OverflowError, AttributeError):
+        return compiled.program.execute(attributes.bind(compiled.attributes, variables))
+    except _FAULTS:
         return None
 
 
@@ -81,10 +112,28 @@ def matches(source: str | None, event: Any, other: Any = None) -> bool:
 
 
 def key(source: str | None, event: Any) -> str:
-    """The expression's value as the text of a key; equal values give equal keys."""
+    """The expression's value as the text of a key; equal values give equal keys.
+
+    As on Inngest a key may be put together from what is no text: `event.data.org + '-' + event.data.number`.
+    """
     if source is None:
         return ""
-    value = evaluate(source, {"event": event})
+    compiled = _compiled(source)
+    bound = attributes.bind(compiled.attributes, {"event": event})
+    try:
+        value = compiled.program.execute(bound)
+    except _FAULTS:
+        texts = {name: _text(each) for name, each in bound.items()}
+        try:
+            value = compiled.program.execute(texts)
+        except _FAULTS:
+            value = None
+    return value if isinstance(value, str) else _text(value, nothing="null")
+
+
+def _text(value: Any, *, nothing: str = "") -> str:
+    if value is None:
+        return nothing
     return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
 
 

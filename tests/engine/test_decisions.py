@@ -177,6 +177,35 @@ def test_what_is_no_schedule_is_refused(text: Any) -> None:
         ("event.data.x", {"data": {"x": 1}}, None, False),
         ("event.name in ['a', 'b']", {"name": "b"}, None, True),
         ("event.data.deep.er.x == null", {"data": {"deep": {"er": {"x": None}}}}, None, True),
+        # What is lacking is null …
+        ("event.data.kind != 'test'", {"data": {}}, None, True),
+        ("event.data.kind == 'test'", {"data": {}}, None, False),
+        ("event.data.gone == null", {"data": {}}, None, True),
+        ("event.data.deep.er.x == null && event.data['deep'].er != 1", {"data": {"deep": None}}, None, True),
+        ("event.data.list[1].id != 'b'", {"data": {"list": [{"id": "a"}]}}, None, True),
+        (
+            "async.data.final == true || event.data.id == async.data.id",
+            {"data": {"id": 1}},
+            {"data": {"id": 1}},
+            True,
+        ),
+        # … but equals nothing else that is lacking, has no size, and is not had.
+        ("event.data.id == async.data.id", {"data": {}}, {"data": {}}, False),
+        ("event.data.id != async.data.id", {"data": {}}, {"data": {}}, True),
+        ("size(event.data.list) > 0", {"data": {}}, None, False),
+        ("event.data.amount > 100", {"data": {}}, None, False),
+        ("event.data.name.startsWith('')", {"data": {}}, None, False),
+        ("has(event.data.x)", {"data": {}}, None, False),
+        ("!has( event.data['x'].y ) || event.data.x.y == 1", {"data": {}}, None, True),
+        # What only looks like an attribute stays as it is.
+        ("event.data.said == 'event.data.x'", {"data": {"said": "event.data.x"}}, None, True),
+        ("event.data.event.async == 1", {"data": {"event": {"async": 1}}}, None, True),
+        (
+            "event.data.list.all(event_id, event_id > event.data.size)",
+            {"data": {"list": [2], "size": 1}},
+            None,
+            True,
+        ),
     ],
 )
 def test_an_expression_matches_what_it_says(source: str, event: Any, later: Any, expected: bool) -> None:
@@ -185,7 +214,19 @@ def test_an_expression_matches_what_it_says(source: str, event: Any, later: Any,
 
 @pytest.mark.parametrize(
     "source",
-    ["", "   ", "event.data.a ====", "1 +", "user.id == 1", "event.data[", "(" * 60 + ")" * 60, None, 7],
+    [
+        "",
+        "   ",
+        "event.data.a ====",
+        "1 +",
+        "user.id == 1",
+        "event.data[",
+        "(" * 60 + ")" * 60,
+        None,
+        7,
+        "now() > event.data.at",
+        "event.data.name.shout() == 'A'",
+    ],
 )
 def test_a_bad_expression_is_refused_when_it_is_checked(source: Any) -> None:
     with pytest.raises(expressions.BadExpressionError):
@@ -213,6 +254,16 @@ def test_keys_of_different_values_differ_and_of_equal_ones_do_not() -> None:
     ]
     assert len(set(keys)) == len(keys)
     assert keys[0] == expressions.key("event.data.k", {"data": {"k": "a"}, "name": "other"})
+
+
+def test_a_key_may_be_put_together_from_what_is_no_text() -> None:
+    source = "event.data.org + '-' + event.data.number + '-' + event.data.part"
+
+    def key(**data: Any) -> str:
+        return expressions.key(source, {"data": data})
+
+    assert key(org="o", number=5, part=True) == "o-5-true"
+    assert key(org="o", number=6) == "o-6-"
 
 
 # -- registration
