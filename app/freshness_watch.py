@@ -77,8 +77,15 @@ def build(client: inngest.Inngest, watch: Watch) -> inngest.Function[Any]:
     )
     def freshness_watch(ctx: inngest.ContextSync) -> Json:
         found = ctx.step.run("look", look, watch)
+        failed: inngest.StepError | None = None
         for channel in found["untold"]:
-            ctx.step.run(f"tell-by-{channel}", tell, watch, channel, found)
+            # A channel that is out of order keeps no other one from being told.
+            try:
+                ctx.step.run(f"tell-by-{channel}", tell, watch, channel, found)
+            except inngest.StepError as problem:
+                failed = problem
+        if failed is not None:
+            raise failed
         return found
 
     return freshness_watch

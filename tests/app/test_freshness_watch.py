@@ -161,3 +161,15 @@ def test_a_channel_that_fails_is_told_later_and_the_other_one_not_again(setting:
     setting.look(minutes=15)
     assert [each["event"] for each in hook.taken] == ["freshness.late"]
     assert len(setting.subjects()) == 1
+
+
+def test_mail_that_cannot_go_out_keeps_no_webhook_from_being_told(setting: Setting, hook: Hook) -> None:
+    setting.sync_completes()
+    setting.outbox.write_text("no folder")
+    failed = setting.look(hours=2)
+    assert failed.error is not None
+    assert [each["event"] for each in hook.taken] == ["freshness.late"]
+    setting.outbox.unlink()
+    assert setting.look(minutes=15).error is None
+    assert [each["event"] for each in hook.taken] == ["freshness.late"]
+    assert setting.subjects() == ["ProTenders: the sync is late"]
