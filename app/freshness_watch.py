@@ -103,7 +103,7 @@ def look(watch: Watch) -> Json:
             "episode": 0,
             "untold": [],
         }
-        late = _late(found, now, watching_since=datetime.fromisoformat(before["since"]))
+        late = _late(found, now, before)
         state = before
         if late != before["late"]:
             state = {
@@ -137,9 +137,10 @@ def tell(watch: Watch, channel: str, state: Json) -> Json:
     return {"told": channel}
 
 
-def _late(found: Verdict, now: datetime, *, watching_since: datetime) -> bool:
+def _late(found: Verdict, now: datetime, before: Json) -> bool:
     if found.age is None:
-        return now - watching_since > LATE_AFTER
+        # The first sync has as long as any other, from the first look on; only a sync ends the episode.
+        return bool(before["late"]) or now - datetime.fromisoformat(before["since"]) > LATE_AFTER
     return not found.ok
 
 

@@ -146,6 +146,12 @@ def test_a_first_sync_that_never_completes_is_told_as_well(setting: Setting, hoo
     assert hook.taken == []
     setting.look(minutes=15)
     assert [each["headline"] for each in hook.taken] == ["Nothing has been synced yet."]
+    for _ in range(8):
+        setting.look(minutes=15)
+    assert [each["event"] for each in hook.taken] == ["freshness.late"]
+    setting.sync_completes()
+    setting.look(minutes=15)
+    assert [each["event"] for each in hook.taken] == ["freshness.late", "freshness.recovered"]
 
 
 def test_a_channel_that_fails_is_told_later_and_the_other_one_not_again(setting: Setting, hook: Hook) -> None:
