@@ -6,6 +6,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+import psycopg
 import sqlalchemy.exc
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,7 +22,8 @@ def install(app: FastAPI) -> None:
     """Puts the handlers in place."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(sqlalchemy.exc.DataError, _impossible)
+    for refused in (sqlalchemy.exc.DataError, psycopg.DataError):
+        app.add_exception_handler(refused, _impossible)
     app.add_exception_handler(sqlalchemy.exc.OperationalError, _database)
     app.add_exception_handler(sqlalchemy.exc.TimeoutError, _database)
 

@@ -18,6 +18,7 @@ router = APIRouter(include_in_schema=False)
 
 DAYS = 42
 BLOCKS = 20
+FIRST_DAY = date(2000, 1, 1)
 
 
 @router.get("/admin/coverage")
@@ -25,7 +26,7 @@ def calendar(
     request: Request,
     runtime: TheRuntime,
     connection: Reading,
-    until: date | None = None,
+    until: Annotated[date | None, Query(ge=FIRST_DAY)] = None,
     after: Annotated[int | None, Query(ge=1)] = None,
     below: Annotated[int | None, Query(ge=1)] = None,
 ) -> HTMLResponse:

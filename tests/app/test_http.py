@@ -195,6 +195,28 @@ def test_what_is_not_there_is_404(anybody: httpx.Client, path: str) -> None:
     assert "none" in answer.text
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/runs?before=%00",
+        "/admin/runs?function=%00",
+        "/admin/runs?status=%00",
+        "/admin/runs/%00",
+        "/admin/events?before=%00",
+        "/admin/events?name=%00",
+        "/admin/events/%00",
+        "/admin/jobs?q=%00",
+        "/admin/audit?actor=%00",
+        "/admin/coverage?until=0001-01-01",
+    ],
+)
+def test_what_no_column_holds_and_no_calendar_has_is_the_asker_s_fault(
+    anybody: httpx.Client, path: str
+) -> None:
+    anybody.headers.update(basic("viewer"))
+    assert anybody.get(path).status_code == 422
+
+
 def test_the_state_of_the_sync_is_told(anybody: httpx.Client, job_id: str) -> None:
     anybody.headers.update(basic("viewer"))
     state = anybody.get("/api/admin/sync/state").json()
