@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
 from app.settings import Settings
-from db.engine import PoolSettings, make_engine
+from db.engine import PoolSettings, make_engine, normalise
 
 
 class DatabaseUnavailableError(Exception):
@@ -83,8 +82,8 @@ def database(settings: Settings, *, migrated: bool = True) -> Iterator[sa.Engine
 
 def unavailable(url: str, problem: sa.exc.OperationalError) -> DatabaseUnavailableError:
     """The same failure in words for people: where, why, what to do."""
-    parts = urlsplit(url)
-    place = f"{parts.hostname or 'the local socket'}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    parts = normalise(url)
+    place = f"{parts.host or 'the local socket'}{f':{parts.port}' if parts.port else ''}/{parts.database or ''}"
     reason = str(problem.orig).strip().splitlines()[0] if problem.orig else str(problem)
     return DatabaseUnavailableError(
         f"The database at {place} cannot be used: {reason}. "

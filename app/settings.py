@@ -139,9 +139,12 @@ class Settings(BaseSettings):
     @classmethod
     def _postgres_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            scheme = value.get_secret_value().split("://", 1)[0]
-            if scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
-                raise ValueError("is not a PostgreSQL URL")
+            from db.engine import DatabaseUrlError, check_url
+
+            try:
+                check_url(value.get_secret_value())
+            except DatabaseUrlError as problem:
+                raise ValueError(f"is {problem}") from None
         return value
 
     @field_validator("sync_cron")
@@ -272,11 +275,9 @@ def _origin(value: str) -> str:
 
 def _password_in(url: str) -> str | None:
     """The password within a URL, unless it is one that its own name gives away and that would mask half of the log."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    return None if parts.password in {parts.username, parts.path.lstrip("/")} else parts.password
+    person, _, place = url.partition("://")[2].rpartition("@")
+    user, _, password = person.partition(":")
+    return None if password in {"", user, place.partition("/")[2].partition("?")[0]} else password
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

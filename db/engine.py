@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -44,11 +46,11 @@ def normalise(url: str | URL) -> URL:
     try:
         parsed = make_url(url.strip() if isinstance(url, str) else url)
     except (ArgumentError, ValueError):
-        message = "not a database URL; expected postgresql://user:password@host:5432/database"
+        message = "not a PostgreSQL URL; expected postgresql://user:password@host:5432/database"
         raise DatabaseUrlError(message) from None
     backend = parsed.drivername.partition("+")[0]
     if backend not in _SCHEMES:
-        message = f"{backend}:// is not PostgreSQL; expected postgresql://user:password@host:5432/database"
+        message = f"not a PostgreSQL URL but {backend}://; expected postgresql://user:password@host:5432/database"
         raise DatabaseUrlError(message)
     return parsed.set(drivername="postgresql+psycopg")
 
@@ -56,6 +58,16 @@ def normalise(url: str | URL) -> URL:
 def psycopg_dsn(url: str | URL) -> str:
     """The same database for psycopg itself: `postgresql://…`, password included. Never log it."""
     return normalise(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def check_url(url: str) -> None:
+    """Raises `DatabaseUrlError` when nothing could connect with this URL, whatever answers there."""
+    if "@" in (normalise(url).host or ""):
+        raise DatabaseUrlError("not a PostgreSQL URL: an @ within its password has to be written %40")
+    try:
+        conninfo_to_dict(psycopg_dsn(url))
+    except ProgrammingError:
+        raise DatabaseUrlError("not a PostgreSQL URL: it has an option that libpq does not know") from None
 
 
 def session_options(settings: PoolSettings, given: str = "") -> str:

@@ -57,6 +57,12 @@ def test_an_unreachable_database_is_told_without_its_password(
     assert "doctor" in shown
     assert "hush-hush" not in shown
 
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hush/hush@127.0.0.1:1/nowhere")
+    assert run(["jobs"]) == 1
+    shown = capsys.readouterr().err
+    assert "127.0.0.1:1/nowhere" in shown
+    assert "hush" not in shown
+
 
 def test_a_busy_port_is_told_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -18,6 +18,10 @@ ROOT = Path(__file__).parents[2]
         ("DB_POOL_SIZE", "many", "integer"),
         ("DB_POOL_SIZE", "0", "greater than or equal to 1"),
         ("DATABASE_URL", "mysql://u:hidden-password@h/d", "not a PostgreSQL URL"),
+        ("DATABASE_URL", "postgresql://u:hidden-password@h:port/d", "not a PostgreSQL URL"),
+        ("DATABASE_URL", "postgresql://u:hidden-password@[::1/d", "not a PostgreSQL URL"),
+        ("DATABASE_URL", "postgresql://u:hidden-password@h/d?colour=red", "libpq does not know"),
+        ("DATABASE_URL", "postgresql://u:to@hidden-password@h/d", "written %40"),
         ("SYNC_CRON", "61 * * * *", "not a cron expression"),
         ("SYNC_CRON", "every day", "not a cron expression"),
         ("SECRET_KEY", "too-short", "shorter than 16"),
@@ -111,6 +115,23 @@ def test_no_secret_shows_in_the_settings_text() -> None:
     for text in (repr(settings), str(settings), settings.model_dump_json()):
         assert not re.search("very-secret|db-password|mail-password|admin-password", text)
     assert "a-very-secret-value" in settings.secret_values()
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("postgresql://user:pass%40word@host:5432/data", "pass@word"),
+        ("postgresql://user:pass/word@host/data", "pass/word"),
+        ("postgresql://user:pass:word@[::1]:5432/data?sslmode=require", "pass:word"),
+    ],
+)
+def test_the_password_of_the_database_is_a_secret_of_its_own(url: str, password: str) -> None:
+    assert password in Settings(_env_file=None, database_url=url).secret_values()
+
+
+@pytest.mark.parametrize("url", ["postgresql://data:data@host/data", "postgresql:///data?host=/run/postgresql"])
+def test_a_password_that_everybody_knows_masks_nothing_else(url: str) -> None:
+    assert Settings(_env_file=None, database_url=url).secret_values() == [url]
 
 
 def test_the_example_names_every_variable_and_sets_none() -> None:
