@@ -98,4 +98,6 @@ def make_engine(url: str | URL, pool: PoolSettings | None = None) -> sa.Engine:
         pool_timeout=settings.timeout,
         pool_recycle=settings.recycle,
         pool_pre_ping=settings.pre_ping,
+        # An error's text goes to the log, to a job and to its page; password hashes and mail addresses do not.
+        hide_parameters=True,
     )

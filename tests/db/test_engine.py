@@ -41,6 +41,15 @@ def test_every_connection_has_the_settings(database_url: str) -> None:
     }
 
 
+def test_an_error_does_not_repeat_the_values_of_its_statement(database_url: str) -> None:
+    engine = make_engine(database_url, PoolSettings(statement_timeout_ms=20))
+    with engine.connect() as connection, pytest.raises(sa.exc.OperationalError) as caught:
+        connection.execute(sa.text("SELECT :hash, pg_sleep(600)"), {"hash": "$argon2id$kept-to-itself"})
+    engine.dispose()
+    assert "pg_sleep" in str(caught.value)
+    assert "kept-to-itself" not in str(caught.value)
+
+
 def test_options_of_the_url_are_kept_and_win(database_url: str) -> None:
     url = normalise(database_url).update_query_dict({"options": "-c work_mem=2MB -c lock_timeout=99"})
     engine = make_engine(url)
