@@ -14,6 +14,21 @@ from db.embedded_place import binaries
 from db.engine import normalise
 
 SCHEMAS = ("engine", "public")
+# A session that has been closed takes a moment to go. Other accounts' sessions, such as a monitor's, use none of our
+# tables.
+_ALONE = """
+DO $$ BEGIN
+    FOR attempt IN 1..50 LOOP
+        PERFORM pg_stat_clear_snapshot();
+        IF NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user
+                       AND pid <> pg_backend_pid() AND backend_type = 'client backend') THEN
+            RETURN;
+        END IF;
+        PERFORM pg_sleep(0.1);
+    END LOOP;
+    RAISE EXCEPTION 'a server or a command is connected to this database: stop it first';
+END $$;
+"""
 
 
 class BackupError(RuntimeError):
@@ -39,7 +54,7 @@ def backup(url: str | URL, path: Path) -> None:
 def restore(url: str | URL, path: Path) -> None:
     """Replace the database's content by that of `path`: all of it, or on any error nothing.
 
-    Stop the app first; the next start migrates what an older release has backed up.
+    Refused while anybody else is connected; the next start migrates what an older release has backed up.
     """
     _finish(_start(url, "pg_restore", "--list", str(path)), what=f"{path} is not a backup")
     psql = _start(url, "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-", feed=True)
@@ -47,7 +62,7 @@ def restore(url: str | URL, path: Path) -> None:
         raise BackupError("psql has no input")
     replace = "".join(f"DROP SCHEMA IF EXISTS {schema} CASCADE;\n" for schema in SCHEMAS)
     try:
-        psql.stdin.write(f"BEGIN;\nSET LOCAL lock_timeout = '10s';\n{replace}".encode())
+        psql.stdin.write(f"BEGIN;\n{_ALONE}SET LOCAL lock_timeout = '10s';\n{replace}".encode())
         psql.stdin.flush()
         archive = _start(
             url, "pg_restore", "--no-owner", "--no-privileges", "--file=-", str(path), out=psql.stdin

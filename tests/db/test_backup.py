@@ -71,6 +71,17 @@ def test_a_damaged_file_changes_nothing(database_url: str, tmp_path: Path, damag
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (5000,)
 
 
+def test_a_database_that_is_in_use_is_not_replaced(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "copy.dump"
+    backup(database_url, file)
+    _put(database_url, "CREATE TABLE younger (id int)")
+    with psycopg.connect(psycopg_dsn(database_url)), pytest.raises(BackupError, match="stop it first"):
+        restore(database_url, file)
+    assert ("public", "younger") in _tables(database_url)
+    restore(database_url, file)
+    assert ("public", "younger") not in _tables(database_url)
+
+
 def test_a_backup_that_fails_leaves_no_file_and_names_the_reason(database_url: str, tmp_path: Path) -> None:
     wrong = str(database_url).replace("/protenders_test_", "/no_such_database_")
     with pytest.raises(BackupError, match="no_such_database_"):
