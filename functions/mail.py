@@ -173,6 +173,11 @@ class SmtpMailer:
                 raise
         except (OSError, smtplib.SMTPException) as problem:
             raise MailUnavailableError(f"{self.place} takes no mail: {_said(problem)}") from problem
+        except UnicodeError:
+            # Its own words would show a part of the password.
+            raise MailUnavailableError(
+                f"{self.place} takes no mail: SMTP_HOST, SMTP_USER or SMTP_PASS has a character that cannot be sent"
+            ) from None
 
     def _greeted(self, connection: smtplib.SMTP) -> smtplib.SMTP:
         connection.ehlo_or_helo_if_needed()

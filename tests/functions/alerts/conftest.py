@@ -75,13 +75,15 @@ def server() -> Server:
 @pytest.fixture
 def smtp(server: Server) -> Iterator[SmtpMailer]:
     """A mailer to that server."""
-    controller = _OnAnyPort(server, hostname="127.0.0.1", port=0)
+    controller = OnAnyPort(server, hostname="127.0.0.1", port=0)
     controller.start()
     yield SmtpMailer(host="127.0.0.1", port=controller.port, timeout=5, answer_timeout=5)
     controller.stop()
 
 
-class _OnAnyPort(Controller):
+class OnAnyPort(Controller):
+    """An SMTP server on a free port."""
+
     def _trigger_server(self) -> None:
         assert self.server is not None
         self.port = self.server.sockets[0].getsockname()[1]

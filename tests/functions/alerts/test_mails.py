@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from aiosmtpd.smtp import AuthResult
 
 from db import alert_deliveries, saved_searches, saving
 from db.saved_searches import Wanted
 from db.tender_rows import TenderRow
 from functions.mail import FolderMailer, SmtpMailer
 from ocds.dates import SAST
-from tests.functions.alerts.conftest import MONDAY, Alerts, Server, post_to, text_of, told
+from tests.functions.alerts.conftest import MONDAY, Alerts, OnAnyPort, Server, post_to, text_of, told
 
 
 def test_a_search_that_is_due_is_told_once_about_what_appeared_after_it_was_made(
@@ -228,6 +229,31 @@ def test_a_server_that_is_down_costs_one_try_and_loses_nothing(alerts: Alerts, s
     alerts.clock.forward(hours=1)
     alerts.run()
     assert sorted(server.recipients) == ["one@bidder.example", "two@bidder.example"]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"host": "a-label-that-is-longer-than-63-" + "x" * 63 + ".example"}, {"password": "Schlüssel"}],
+)
+def test_a_setting_that_cannot_be_sent_loses_no_mail_and_is_named(
+    alerts: Alerts, server: Server, setting: dict[str, Any]
+) -> None:
+    controller = OnAnyPort(
+        server,
+        hostname="127.0.0.1",
+        port=0,
+        auth_require_tls=False,
+        authenticator=lambda *_: AuthResult(success=True),
+    )
+    controller.start()
+    alerts.search("one")
+    alerts.appears()
+    alerts.to_morning()
+    given = {"host": "127.0.0.1", "user": "ada", "password": "key"} | setting
+    job = alerts.run(post_to(SmtpMailer(port=controller.port, timeout=5, **given)))
+    controller.stop()
+    assert (job.status, alerts.states()) == ("PARTIAL", {"prepared": 1})
+    assert "SMTP_PASS has a character that cannot be sent" in str(job.note)
 
 
 def test_without_a_server_mails_are_written_to_a_folder_and_never_called_sent(
