@@ -42,7 +42,6 @@ ELSEWHERE = {
     "scripts/restore-drill.sh": (".github/workflows/restore-drill.yml", "scripts/restore-drill.sh"),
     "INNGEST_DEV=http://127.0.0.1:8288 python my_app.py": ("tests/engine/stage.py", "serve("),
     "curl -X PUT http://127.0.0.1:8000/api/inngest": ("tests/app/test_external.py", 'put("/api/inngest")'),
-    "curl -X PUT https://your-host/api/inngest": ("tests/app/test_external.py", 'put("/api/inngest")'),
     "curl --fail-with-body": ("tests/ci/test_workflows.py", "test_a_refused_event_is_a_red_job_at_once"),
 }
 # Changes the machine, or needs what a test machine has not: and why.
