@@ -79,8 +79,10 @@ class OwnSite:
 
 def same_origin(headers: Headers) -> bool:
     """Whether a browser sent this from one of our own pages (or no browser did)."""
-    if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-        return False
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        # The browser has compared them itself, whatever a proxy has made of the Host header since.
+        return site in {"same-origin", "none"}
     origin = headers.get("origin")
     return origin is None or urlsplit(origin).netloc == headers.get("host")
 

@@ -112,6 +112,13 @@ def test_a_change_from_another_site_is_refused_even_with_the_token(
     assert "another site" in answer.text
 
 
+def test_a_proxy_that_changes_the_host_header_locks_nobody_out(browser: Browser) -> None:
+    admin = browser("admin")
+    headers = {"Origin": "https://tenders.example", "Sec-Fetch-Site": "same-origin"}
+    answer = admin.post("/admin/actions/enrich-today", headers={"X-CSRF-Token": _token(admin), **headers})
+    assert answer.status_code == 303
+
+
 def test_another_site_s_page_cannot_send_events_to_the_engine(anybody: httpx.Client) -> None:
     event = {"name": "tender/sync.requested", "data": {}}
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
