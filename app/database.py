@@ -83,7 +83,9 @@ def database(settings: Settings, *, migrated: bool = True) -> Iterator[sa.Engine
 def unavailable(url: str, problem: sa.exc.OperationalError) -> DatabaseUnavailableError:
     """The same failure in words for people: where, why, what to do."""
     parts = normalise(url)
-    place = f"{parts.host or 'the local socket'}{f':{parts.port}' if parts.port else ''}/{parts.database or ''}"
+    place = (
+        f"{parts.host or 'the local socket'}{f':{parts.port}' if parts.port else ''}/{parts.database or ''}"
+    )
     reason = str(problem.orig).strip().splitlines()[0] if problem.orig else str(problem)
     return DatabaseUnavailableError(
         f"The database at {place} cannot be used: {reason}. "

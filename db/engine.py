@@ -50,7 +50,9 @@ def normalise(url: str | URL) -> URL:
         raise DatabaseUrlError(message) from None
     backend = parsed.drivername.partition("+")[0]
     if backend not in _SCHEMES:
-        message = f"not a PostgreSQL URL but {backend}://; expected postgresql://user:password@host:5432/database"
+        message = (
+            f"not a PostgreSQL URL but {backend}://; expected postgresql://user:password@host:5432/database"
+        )
         raise DatabaseUrlError(message)
     return parsed.set(drivername="postgresql+psycopg")
 

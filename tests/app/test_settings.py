@@ -129,7 +129,9 @@ def test_the_password_of_the_database_is_a_secret_of_its_own(url: str, password:
     assert password in Settings(_env_file=None, database_url=url).secret_values()
 
 
-@pytest.mark.parametrize("url", ["postgresql://data:data@host/data", "postgresql:///data?host=/run/postgresql"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://data:data@host/data", "postgresql:///data?host=/run/postgresql"]
+)
 def test_a_password_that_everybody_knows_masks_nothing_else(url: str) -> None:
     assert Settings(_env_file=None, database_url=url).secret_values() == [url]
 
