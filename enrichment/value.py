@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 _NUMBER = r"(\d{1,3}(?:[ ,.\u00a0']\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?)"
 _SCALE = r"(million|mil\b|mill\b|m\b|billion|bn\b|b\b|thousand|k\b)?"
-_AMOUNT = rf"(?:R|ZAR)\s?{_NUMBER}\s?{_SCALE}"
+_AMOUNT = rf"(?:R|ZAR)\s?{_NUMBER}(?!\s?\d)\s?{_SCALE}"
 _FILLER = (
     r"(?:\s|:|=|-|–|\(|is\b|are\b|of\b|at\b|to\b|the\b|be\b|in\b|amount\b|sum\b|total\b|an?\b|approximately\b|about\b"
     r"|available\b|allocated\b|amounts\b|over\s+(?:the\s+|a\s+period\s+of\s+)?\w+\s+(?:\(\w+\)\s+)?(?:years?|months?)\b"
@@ -56,10 +56,16 @@ _CAP = re.compile(  # "for a period of 12 months or R1M, whichever comes first"
 )
 _NOT_THE_CONTRACT = re.compile(
     r"non[\s-]?refund|non[\s-]?return|document\s+(?:fee|cost|price)|(?:tender|bid|printing|admin\w*)\s+fee|deposit"
-    r"|per\s+(?:document|set|copy|hour|day|month|unit|project|annum|year|item|trip|km|person|learner|delegate|litre|ton"
-    r"|m2|task|order|transaction|claim|student|page|house|site|ward|school)|each\b|account|branch|bank\b"
+    r"|per\s+(?:financial\s+)?(?:document|set|copy|hour|day|week|month|unit|project|annum|year|item|trip|km|person|learner|delegate|litre|ton"
+    r"|m2|task|order|transaction|claim|student|page|house|site|ward|school)|/\s?(?:day|week|month|year|annum)\b|\bp[./]\s?[am]\b"
+    r"|annually|monthly|each\b|account|branch|bank(?:ing|er\w*)?\b"
     r"|preference|80\s*/\s*20|90\s*/\s*10|threshold|turn\s?over|liability|insur|indemnity|guarantee|surety"
     r"|cidb|grade|grading|previous|completed|similar|experience|track\s+record|reference\s+letter|penalt|wage|salar|hourly"
+    r"|executed|undertaken|proof\s+of|must\s+have|largest|credit|(?:bidder|tenderer|contractor)s?['’]|projects\s+(?:of|with|worth)"
+    r"|(?:appointment|award|completion)\s+letter|letters?\s+of|references\b|\bprofile|purchase\s+order|\bcombined\b|contractors?\s+with"
+    r"|in\s+the\s+(?:last|past)\b|minimum\s+(?:bid|tender|offer|price)|reserve\s+(?:price|value)|upset|valuation|replacement\s+value"
+    r"|\bpropert(?:y|ies)\b|\bassets?\b|\bdebt"
+    r"|\b(?:or|and)\s+(?:more|above|higher|greater|less|below)\b|(?:annual|municipal\w*(?:['’]s)?|operat\w+)\s+(?:\w+\s+)?budget\b"
     r"|\brates?\b|revenue|net\s+asset|capital|minimum\s+value|at\s+least|not\s+less\s+than|greater\s+than|(?<!not\s)exceeds?\s+R"
     r"|local\s+content|local\s+production|equal\s+to\s+or|bids?\s+above|all\s+procurement|all\s+bids|all\s+tenders"
     r"|quotations?\s+(?:above|below|up|to)\b|cheque|\bcash\b|\beft\b|payable|stipend|loan|grant|sub-?contract|points?\s+system"
