@@ -14,18 +14,24 @@ _KINDS_OF_NUMBER = (
     "fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan",
     "voicemail",
 )  # fmt: skip
+_SUBSCRIBER_DIGITS = 9
 _NATIONAL = re.compile(r"0[1-8]\d[\s-]?\d{3}[\s-]?\d{4}", re.ASCII)
+_NATIONAL_INSIDE = re.compile(rf"(?<!\d)(?<!\d[\s-]){_NATIONAL.pattern}(?!\d)", re.ASCII)
+_COUNTED_UP = "123456789"
 _AT_SIGN = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*", re.IGNORECASE)
 _DOT_SIGN = re.compile(r"\s*[\[({<]\s*dot\s*[\])}>]\s*", re.IGNORECASE)
 _AROUND_AT = re.compile(r"\s*@\s*")
 _COMMA_IN_DOMAIN = re.compile(r"(@[\w.-]+),(?=(?:gov|co|org|ac|com|za|net)\b)", re.IGNORECASE)
-_SPACED_DOT = re.compile(r"(@[\w-]+(?:\.[\w-]+)*)\s*\.\s+(?=(?:gov|co|org|ac|za)\b)", re.IGNORECASE)
+_SPACED_DOTS = re.compile(r"@[\w.-]+(?:\s*\.\s+(?:gov|co|org|ac|za)\b)+", re.IGNORECASE)
+_DOT_FORGOTTEN = re.compile(r"(@[\w.-]+\.(?:gov|co|org|ac))(?=za$)", re.IGNORECASE)
 _GLUED_BEHIND = re.compile(r"(@[\w.-]+\.(?:gov|co|org|ac|net|edu)\.za)(?=[A-Za-z]+\b)", re.IGNORECASE)
 _CANDIDATE = re.compile(r"[^\s@,;:/\\<>()\[\]\"|]+@[^\s@,;:/\\<>()\[\]\"|]+")
 _JUNK = ".,;:'`-_*"
 _PLACEHOLDER_DOMAIN = re.compile(
-    r"(?:na|none|nil|test|tba|xxx|abc|email|example|domain|noemail)\.(?:com|co\.za|gov\.za|org|net|za)"
+    r"(?:na|no|none|nil|test|tba|tbc|a|a{3,5}|x{1,5}|abcd?|xyz|0+|123\d*|admin|unknown|email|example|domain|noemail)"
+    r"\.(?:com|co\.za|gov\.za|org\.za|org|net|za)"
 )
+_NO_DOMAIN = re.compile(r"www\..*|.*\.(?:gov|con)")  # no mail goes there
 _PLAIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*", re.ASCII)
 _PLAIN_ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
 _PLAIN_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9]|-(?!-)){0,61}(?<!-)\.){1,4}(?:za|com|net|org)", re.ASCII)
@@ -41,23 +47,31 @@ _NOT_DIGIT = re.compile(r"\D")
 def email_of(text: str | None) -> str | None:
     """The first syntactically valid address in ``text``, its domain in lower case; None when there is none.
 
-    Repaired is only what leaves one reading: "(at)" for @, blanks around @, a comma for a dot before a known
-    ending, punctuation at the ends. No DNS is asked.
+    Repaired is only what leaves one reading: "(at)" for @, blanks around @, a comma or nothing for a dot before
+    a known ending, punctuation at the ends. No DNS is asked.
     """
     if not text or len(text) > _LONGEST:
         return None
+    text = _DOT_FORGOTTEN.sub(r"\1.", text)
     if not _PLAIN_ADDRESS.fullmatch(text) or _GLUED_BEHIND.search(text):
         text = _DOT_SIGN.sub(".", _AT_SIGN.sub("@", text))
         text = _GLUED_BEHIND.sub(r"\1 ", text)
-        text = _COMMA_IN_DOMAIN.sub(r"\1.", _SPACED_DOT.sub(r"\1.", _AROUND_AT.sub("@", text)))
+        text = _SPACED_DOTS.sub(_without_blanks, _AROUND_AT.sub("@", text))
+        text = _COMMA_IN_DOMAIN.sub(r"\1.", text)
     for candidate in _CANDIDATE.findall(text):
         local, _, domain = candidate.strip(_JUNK).partition("@")
-        if local.lower() in word_list("no mailbox") or _PLACEHOLDER_DOMAIN.fullmatch(domain.lower()):
+        if len(local) == 1 or local.lower() in word_list("no mailbox"):
+            continue  # the "a" of n/a@gmail.com
+        if _PLACEHOLDER_DOMAIN.fullmatch(domain.lower()) or _NO_DOMAIN.fullmatch(domain.lower()):
             continue
         address = _validated(local, domain)
         if address:
             return address
     return None
+
+
+def _without_blanks(spaced: re.Match[str]) -> str:
+    return "".join(spaced[0].split())
 
 
 def _validated(local: str, domain: str) -> str | None:
@@ -68,7 +82,9 @@ def _validated(local: str, domain: str) -> str | None:
         known = _domain(domain)
         return f"{local}@{known}" if known and len(local) + len(known) < 254 else None
     try:
-        return validate_email(f"{local}@{domain}", check_deliverability=False).normalized
+        return validate_email(
+            f"{local}@{domain}", check_deliverability=False, allow_smtputf8=False
+        ).normalized
     except EmailNotValidError:
         return None
 
@@ -92,20 +108,27 @@ def telephone_of(text: str | None) -> str | None:
     if not text or len(text) > _LONGEST:
         return None
     for part in _NUMBER_BREAK.split(text):
-        digits = _NOT_DIGIT.sub("", part)
-        if not 9 <= len(digits) <= 15 or len(set(digits[-7:])) == 1:
-            continue
-        if _NATIONAL.fullmatch(part):
-            if _south_african().fullmatch(digits, 1):
-                return f"+{_COUNTRY_CODE}{digits[1:]}"
-            continue
-        try:
-            number = phonenumbers.parse(part, _REGION)
-        except phonenumbers.NumberParseException:
-            continue
-        if phonenumbers.is_valid_number(number):
-            return f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
-    return None
+        number = _number_in(part)
+        if number:
+            return number
+    inside = _NATIONAL_INSIDE.search(text)  # the first of "012 406 1999 082 555 1234"
+    return _number_in(inside[0]) if inside else None
+
+
+def _number_in(part: str) -> str | None:
+    digits = _NOT_DIGIT.sub("", part)
+    if not 9 <= len(digits) <= 15 or len(set(digits[-7:])) == 1 or digits.endswith(_COUNTED_UP):
+        return None
+    if _NATIONAL.fullmatch(part):
+        return f"+{_COUNTRY_CODE}{digits[1:]}" if _south_african().fullmatch(digits, 1) else None
+    try:
+        number = phonenumbers.parse(part, _REGION)
+    except phonenumbers.NumberParseException:
+        return None
+    subscriber = phonenumbers.national_significant_number(number)
+    if number.country_code == _COUNTRY_CODE and len(subscriber) != _SUBSCRIBER_DIGITS:
+        return None  # the library believes mobile numbers that lack their last digits
+    return f"+{number.country_code}{subscriber}" if phonenumbers.is_valid_number(number) else None
 
 
 @cache

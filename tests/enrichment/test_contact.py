@@ -23,10 +23,12 @@ from enrichment.contact import email_of, telephone_of
         ("scm @ dept.gov.za", "scm@dept.gov.za"),
         ("scm@dept,gov.za", "scm@dept.gov.za"),
         ("scm@dept.gov. za", "scm@dept.gov.za"),
+        ("scm@dept.coza", "scm@dept.co.za"),
         ("scm@dept.gov.zaTel", "scm@dept.gov.za"),
         ("scm@dept.gov.zaTel: 012 345 6789", "scm@dept.gov.za"),
         ("o'brien@dept.gov.za", "o'brien@dept.gov.za"),
         ("broken@, scm@dept.gov.za", "scm@dept.gov.za"),
+        ("Thabo.Mokoena @ dept . org . za", "Thabo.Mokoena@dept.org.za"),
     ],
 )
 def test_the_first_valid_address_is_taken_and_mended_where_one_reading_is_left(
@@ -39,7 +41,9 @@ def test_the_first_valid_address_is_taken_and_mended_where_one_reading_is_left(
     "text",
     [None, "", "N/A", "none", "scm.dept.gov.za", "scm@", "@dept.gov.za", "scm@dept", "a b c", "na@na.co.za",
      "none@none.com",
-     "scm..office@dept.gov.za", "scm@dept..gov.za", "test@test.com", "noreply@dept.gov.za", "x@" + "a" * 600 + ".za"],
+     "scm..office@dept.gov.za", "scm@dept..gov.za", "test@test.com", "noreply@dept.gov.za", "n/a@gmail.com", "a@a.com",
+     "admin@admin.com", "no@no.com", "unknown@unknown.com", "123@123.com", "nomail@mail.com", "scm@www.dept.gov.za",
+     "scm@dept.gov .za", "scm@dept.gov", "scm@dept.con", "d.oâ€™connor@dept.gov.za", "x@" + "a" * 600 + ".za"],
 )  # fmt: skip
 def test_what_is_no_address_is_dropped(text: str | None) -> None:
     assert email_of(text) is None
@@ -60,6 +64,10 @@ def test_what_is_no_address_is_dropped(text: str | None) -> None:
         ("012 406 1999 ext 123", "+27124061999"),
         ("0860 123 456", "+27860123456"),
         ("+264 61 283 2111", "+264612832111"),
+        ("011 276 5472 0825551234", "+27112765472"),
+        ("(w) 011 276 5472 (c) 082 555 1234", "+27112765472"),
+        ("012 406 1999-2003", "+27124061999"),
+        ("082 555 1234 (Mr A. Person)", "+27825551234"),
     ],
 )
 def test_a_number_is_normalised_to_e164_and_south_african_unless_it_says_otherwise(
@@ -80,6 +88,10 @@ def test_a_number_is_normalised_to_e164_and_south_african_unless_it_says_otherwi
         "999-999-9999",
         "call us",
         "12345678901234567890",
+        "012 345 6789",
+        "082 123 456",
+        "+2782555123",
+        "8001015009087",
     ],
 )
 def test_what_is_no_number_is_dropped(text: str | None) -> None:
