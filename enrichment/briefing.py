@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from enrichment.data import word_list
+from enrichment.english import is_listed
 
 _VENUE_CUT = 100  # the portal stores so many characters of a venue, so a link that ends there may be cut
 _URL = re.compile(r"https?://[^\s<>\"'\]\[|]+", re.IGNORECASE)
@@ -36,9 +37,16 @@ _FIXED_END = re.compile(r"(?:%7d|\}|/[a-z]{3}-[a-z]{4}-[a-z]{3})$", re.IGNORECAS
 _MEETING_ID = re.compile(
     r"\b(?:(?:meeting|webinar|conference|zoom|teams)\s*(?:meeting)?\s*:?\s*(?:id|i\.d\.?|number)|event\s+number"
     r"|id(?=[:#\s\d]{10,26}\W{0,3}pass\s?(?:code|word)))"
-    r"(?:\s+is)?\s*[:#=–-]?\s*(\d(?:[\d \u00a0-]{6,18})\d)",
+    r"(?:\s*\(access code\))?(?:\s+is)?\s*[:#=–-]?\s*([1-9](?:[\d \u00a0-]{6,18})\d)(?![ \u00a0-]?\d)",
     re.IGNORECASE,
 )
+_TIME_OR_DATE = re.compile(  # of which the last digits in front are the first part
+    r"[:h./]\d|\s?(?:[ap]m\b|[ap]\.m|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b)",
+    re.IGNORECASE,
+)
+_LAST_DIGITS = re.compile(r"[ \u00a0-]+\d+$")
+_OTHER_CODE = re.compile(r"document|file|zip|folder|tel|phone|fax|postal", re.IGNORECASE)
+_FARTHEST_PASSCODE = 30  # characters behind the meeting's id
 _PASSCODE = re.compile(
     r"\b(?:pass\s?code|password|passwd|pass\s?word|(?<!area )(?<!postal )code(?=\s*[:=]))"
     r"(?:\s+is)?\s*[:=–-]?\s*([A-Za-z0-9@#$!%&*+?_-]{4,12})(?=[\s.,;)]|$)",
@@ -73,14 +81,27 @@ def meeting_of(venue: str | None, other_text: str | None) -> Meeting:
         if not text:
             continue
         number = _MEETING_ID.search(text)
-        digits = _NOT_DIGIT.sub("", number[1]) if number else ""
+        digits = _digits(number) if number else ""
         if number and 8 <= len(digits) <= 15:
-            code = _PASSCODE.search(text, number.end())
-            passcode = code[1] if code and code[1].lower() not in word_list("no passcode") else None
-            if text is venue and code and code.end() == len(text) >= _VENUE_CUT:
-                passcode = None
-            return Meeting(link, digits, passcode)
+            return Meeting(link, digits, _passcode(text, number.end(), is_venue=text is venue))
     return _by_link(link) if link else NOWHERE
+
+
+def _digits(number: re.Match[str]) -> str:
+    """The id's digits, without those of a time or date behind it."""
+    runs_on = _TIME_OR_DATE.match(number.string, number.end())
+    return _NOT_DIGIT.sub("", _LAST_DIGITS.sub("", number[1]) if runs_on else number[1])
+
+
+def _passcode(text: str, start: int, *, is_venue: bool) -> str | None:
+    """The passcode that follows a meeting's id; a word of the language ("available") is none."""
+    code = _PASSCODE.search(text, start)
+    if code is None or code.start() - start > _FARTHEST_PASSCODE:
+        return None
+    if _OTHER_CODE.search(text, start, code.start()) or (is_venue and code.end() == len(text) >= _VENUE_CUT):
+        return None
+    lowered = code[1].lower()
+    return None if lowered in word_list("no passcode") or is_listed(lowered) else code[1]
 
 
 def _by_link(link: str) -> Meeting:
@@ -95,7 +116,7 @@ def _link(text: str | None, *, is_venue: bool) -> str | None:
     for match in _URL.finditer(text):
         url = match[0].rstrip(_CLOSING)
         cut = is_venue and match.end() >= _VENUE_CUT - 1 and not _FIXED_END.search(url)
-        if cut:
+        if cut or url.isupper():  # capitals lead nowhere where case counts
             continue
         if _COMPLETE.match(url):
             return url

@@ -44,6 +44,7 @@ def test_a_short_link_counts_where_it_is_the_venue() -> None:
         "https://meet.capetown.gov.za/some.body/K J79YBBC",
         "Municipal Offices, Board Room",
         "Link on the tender document",
+        "HTTPS://BIT.LY/3F4FNZN",
     ],
 )
 def test_a_link_that_was_cut_or_leads_elsewhere_is_no_link(venue: str) -> None:
@@ -61,6 +62,14 @@ def test_a_link_that_was_cut_or_leads_elsewhere_is_no_link(venue: str) -> None:
         ("ZOOM: ID is 88323710283 \t:Passcode is 011800", "88323710283", "011800"),
         ("Skype: Conference ID: 39455838", "39455838", None),
         ("Meeting ID: 352 905 726 269. The passcode will be sent", "352905726269", None),
+        ("Meeting number (access code): 2731 234 5678 Meeting password: abCD12", "27312345678", "abCD12"),
+        ("Meeting ID: 352 905 726 269 10:00", "352905726269", None),
+        ("Meeting ID: 352 905 726 269 - 10h00", "352905726269", None),
+        ("Meeting ID: 352 905 726 269 9 am", "352905726269", None),
+        ("Meeting ID: 352 905 726 269 14 October 2025", "352905726269", None),
+        ("Meeting ID: 352 905 726 269 Passcode: available on request", "352905726269", None),
+        ("Meeting ID: 352 905 726 269. Tender document password: Tend3r", "352905726269", None),
+        ("Meeting ID: 352 905 726 269 Tel 012 406 1999 Code: 0157", "352905726269", None),
     ],
 )
 def test_meeting_id_and_passcode_are_read(text: str, number: str, passcode: str | None) -> None:
@@ -69,6 +78,8 @@ def test_meeting_id_and_passcode_are_read(text: str, number: str, passcode: str 
 
 def test_numbers_that_are_no_meeting_are_left_alone() -> None:
     assert meeting_of("Room 352, 905 Main Road, tel 012 406 1999", "Password: secret1") == NOWHERE
+    assert meeting_of("Meeting ID 012 406 1999", None) == NOWHERE
+    assert meeting_of("Meeting ID: 352 905 726 269 012 406 1999", None) == NOWHERE
 
 
 def test_links_carry_their_meetings_id() -> None:
