@@ -29,6 +29,13 @@ from ocds.release import AWARD_LARGE, AWARD_SMALL, Release
 
 _LEAST_VALUE = Decimal(1_000)  # less is a slip of the form, not what a public contract is worth
 _OF_ONE_PROVINCE = frozenset({PROVINCIAL_DEPARTMENT, LEGISLATURE, METRO, DISTRICT, LOCAL})
+_MAIN_CATEGORIES = {
+    "goods": "goods",
+    "works": "works",
+    "services": "services",
+    "consultingservices": "services",
+}
+_NO_AWARD = frozenset({"cancelled", "unsuccessful", "pending"})
 _STATUSES = {"published": "active", "cancelled": "cancelled", "awarded": "complete", "closed": "complete"}
 
 
@@ -312,7 +319,7 @@ def _printed_email(release: Release) -> str | None:
 def _value(tender: Columns, release: Release | None) -> None:
     """A value that the release publishes, or else one that the tender's own words state."""
     amount = release.value_amount if release and release.value_currency in (None, "ZAR") else None
-    if amount is not None and amount >= _LEAST_VALUE:
+    if amount is not None and _LEAST_VALUE <= amount <= AWARD_LARGE:
         tender.set("estimated_value_min", amount, "release", "tender.value.amount")
         tender.set("estimated_value_max", amount, "release", "tender.value.amount")
         return
@@ -328,7 +335,8 @@ def _value(tender: Columns, release: Release | None) -> None:
 
 def _award(tender: Columns, release: Release | None, row: PortalRow | None) -> None:
     """The first award with a real supplier. An amount that cannot be meant is left out; each doubt is noted."""
-    award = next((award for award in (release.awards if release else ()) if award.supplier_name), None)
+    awards = release.awards if release else ()
+    award = next((award for award in awards if award.supplier_name and award.status not in _NO_AWARD), None)
     portal = row.award if row and row.award and row.award.supplier_name else None
     tender.first(
         "award_supplier",
@@ -337,7 +345,11 @@ def _award(tender: Columns, release: Release | None, row: PortalRow | None) -> N
     )
     tender.first(
         "award_amount",
-        (_believable(award.amount) if award else None, "release", "awards.value.amount"),
+        (
+            _believable(award.amount) if award and award.currency in (None, "ZAR") else None,
+            "release",
+            "awards.value.amount",
+        ),
         (_believable(portal.amount) if portal else None, "portal", "awards"),
     )
     if award and award.caveats:

@@ -15,6 +15,7 @@ from ocds.content import content_hash
 from ocds.errors import DataError
 from ocds.fields import Fields
 from ocds.ids import MAX_NUMBER, number_of, ocid_of
+from ocds.values import is_nobody
 
 _SEPARATOR = re.compile(r"[\s,;-]+")
 _LONGEST_VALIDITY = 3650
@@ -224,6 +225,8 @@ def _documents(items: list[Fields]) -> tuple[PortalDocument, ...]:
 def _award(items: list[Fields]) -> PortalAward | None:
     for item in items:
         supplier = item.text("supplierName") or item.text("supplier") or item.text("bidderName")
+        if supplier and is_nobody(supplier):
+            continue
         amount = item.amount("amount") or item.amount("awardAmount") or item.amount("value")
         if supplier or amount:
             return PortalAward(supplier, amount)

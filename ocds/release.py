@@ -23,25 +23,13 @@ __all__ = [
     "read",
 ]
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Goes up whenever ``read`` gives another answer for some input, so that rejected releases are tried
 again.
 """
 
 AWARD_SMALL = Decimal(100)
 AWARD_LARGE = Decimal(10) ** 10
-_NO_SUPPLIER = frozenset(
-    {
-        "non-award",
-        "non award",
-        "nonaward",
-        "non-awarded",
-        "no award",
-        "not awarded",
-        "none awarded",
-        "no supplier",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +291,7 @@ def _supplier(fields: Fields) -> tuple[str | None, str | None]:
     """Id and name; none of either where one of them says that there is no supplier."""
     given = fields.raw.get("id")
     supplier_id, name = fields.identifier("id"), fields.text("name")
-    nobody = name is None or {name.casefold(), (supplier_id or "").casefold()} & _NO_SUPPLIER
+    nobody = name is None or any(map(values.is_nobody, filter(None, (name, supplier_id))))
     if nobody or (given is not None and supplier_id is None):
         return None, None
     return supplier_id, name

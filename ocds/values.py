@@ -67,6 +67,16 @@ _ODD = re.compile(f"[{_CONTROLS}{_INVISIBLE}{_SURROGATES}{_DASHES}]")
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});")
 _MANY_EMPTY_LINES = re.compile(r"\n{3,}")
 
+_NOBODY = re.compile(
+    r"""(?:the\s+)?(?:(?:bid|tender|rfq|rfp|quotation|project|award)\s+)?(?:was\s+|is\s+|has\s+been\s+)?
+        (?:not\s+(?:yet\s+)?awarded|cancell?ed|withdrawn|unsuccessful|re-?advertised|pending)
+      | non?e?[\s-]*award\w*(?:\s+made)?
+      | no\s+(?:suitable\s+|responsive\s+)?(?:supplier|bidder|bid|tenderer|tender|response)s?(?:\s+(?:received|found))?
+      | non[\s-]?(?:responsive|compliant)(?:\s+(?:bids?|bidders?|tenders?))?
+      | tb[acd] | to\s+be\s+(?:advised|confirmed|announced|determined) | none | test | 0+""",
+    re.IGNORECASE | re.VERBOSE | re.ASCII,
+)
+
 _YES = frozenset({"yes", "y", "true", "t", "1", "ja"})
 _NO = frozenset({"no", "n", "false", "f", "0", "nee"})
 
@@ -123,6 +133,11 @@ def paragraphs(value: object) -> str | Unreadable | None:
     lines = (" ".join(line.split()) for line in _ODD.sub(_plain, value).split("\n"))
     value = _MANY_EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
     return None if value.casefold() in PLACEHOLDERS else value
+
+
+def is_nobody(words: str) -> bool:
+    """Whether what stands for a supplier says that nobody was awarded: "non-award", "Tender cancelled"."""
+    return _NOBODY.fullmatch(words.strip(" .-")) is not None
 
 
 def flag(value: object) -> bool | Unreadable | None:

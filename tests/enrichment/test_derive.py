@@ -146,6 +146,7 @@ def test_an_award_gives_supplier_amount_and_the_end_of_the_tender() -> None:
         (10**11, "Acme", "77", ("Acme", None)),
         (500_000, "None", "0", (None, None)),
         (500_000, "non-award", "5", (None, None)),
+        (500_000, "Tender cancelled", "5", (None, None)),
     ],
 )
 def test_doubtful_awards_are_not_passed_on_as_facts(
@@ -159,10 +160,25 @@ def test_doubtful_awards_are_not_passed_on_as_facts(
         assert tender.provenance["award_supplier"]["caveat"].startswith("amount")
 
 
+@pytest.mark.parametrize("status", ["cancelled", "unsuccessful", "pending"])
+def test_an_award_that_was_not_made_is_none(status: str) -> None:
+    tender = derive(
+        read({**FULL, "awards": [{**award(500_000), "status": status}]}), None, now=BEFORE_CLOSING
+    )
+    assert tender.columns["award_supplier"] is None
+    assert tender.lifecycle == "open"
+
+
+def test_an_award_in_another_currency_has_no_amount_in_rand() -> None:
+    dollars = {**award(500_000), "value": {"amount": 500_000, "currency": "USD"}}
+    tender = derive(read({**FULL, "awards": [dollars]}), None, now=BEFORE_CLOSING)
+    assert (tender.columns["award_supplier"], tender.columns["award_amount"]) == ("Acme (Pty) Ltd", None)
+
+
 def test_a_value_that_the_release_publishes_is_the_estimate() -> None:
     tender = derive(read(release_like(value={"amount": 2_000_000, "currency": "ZAR"})), None, now=NOW)
     assert tender.columns["estimated_value_min"] == tender.columns["estimated_value_max"] == 2_000_000
-    for amount, currency in ((0, "ZAR"), (1, "ZAR"), (2_000_000, "USD")):
+    for amount, currency in ((0, "ZAR"), (1, "ZAR"), (2_000_000, "USD"), (10**12 - 1, "ZAR")):
         other = derive(read(release_like(value={"amount": amount, "currency": currency})), None, now=NOW)
         assert other.columns["estimated_value_max"] is None
 

@@ -164,3 +164,11 @@ def test_files_without_an_id_or_twice_the_same_are_one_or_none() -> None:
     ]
     row = read_row(row_like(supportDocument=twice))
     assert [document.guid for document in row.documents] == [file["supportDocumentID"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "supplier"), [("Acme (Pty) Ltd", "Acme (Pty) Ltd"), ("Tender cancelled", None)]
+)
+def test_an_award_to_nobody_is_none(name: str, supplier: str | None) -> None:
+    award = read_row(row_like(awards=[{"supplierName": name, "amount": 500_000}])).award
+    assert (award.supplier_name if award else None) == supplier

@@ -316,6 +316,11 @@ def test_a_doubtful_award_amount_is_kept_and_flagged(
         {"id": 0, "name": "Somebody"},
         {"id": "12", "name": "None"},
         {"id": "12", "name": "non-award"},
+        {"id": "12", "name": "TENDER CANCELLED"},
+        {"id": "12", "name": "Not yet awarded"},
+        {"id": "12", "name": "No suitable bidder"},
+        {"id": "12", "name": "Non-responsive bidders"},
+        {"id": "12", "name": "To be confirmed"},
         {"id": "non-award", "name": "X1"},
         {"id": "None", "name": "X1"},
         {"id": "12"},
@@ -325,6 +330,20 @@ def test_a_supplier_that_is_none_is_left_out(supplier: dict[str, Any]) -> None:
     got = award(suppliers=[supplier])
     assert (got.supplier_id, got.supplier_name, got.caveats) == (None, None, ("no real supplier",))
     assert got.amount == Decimal("1250000.50")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Cancelled Events CC",
+        "Testrite (Pty) Ltd",
+        "Various service providers",
+        "No Limits Trading",
+        "Pending Peace Trading",
+    ],
+)
+def test_a_supplier_whose_name_begins_like_none_is_kept(name: str) -> None:
+    assert award(suppliers=[{"id": "12", "name": name}]).supplier_name == name
 
 
 def test_a_supplier_without_id_keeps_its_name() -> None:
