@@ -189,7 +189,11 @@ def _classify(tender: Columns, release: Release | None, row: PortalRow | None) -
     tender.first(
         "main_category",
         (release.main_category if release else None, "release", "tender.mainProcurementCategory"),
-        (additional[0] if additional else None, "release", "tender.additionalProcurementCategories"),
+        (
+            next(filter(None, (_MAIN_CATEGORIES.get(name.lower()) for name in additional)), None),
+            "release",
+            "tender.additionalProcurementCategories",
+        ),
     )
     tender.first(
         "detailed_category",

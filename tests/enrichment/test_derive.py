@@ -90,8 +90,10 @@ def test_a_briefing_without_a_date_is_still_a_briefing() -> None:
     assert tender.columns["briefing_at"] is None
 
 
-def test_a_release_without_a_main_category_takes_the_additional_one() -> None:
-    assert derived_releases()[136707].columns["main_category"] == "consultingServices"
+def test_a_release_without_a_main_category_takes_the_one_that_its_additional_one_is_of() -> None:
+    assert derived_releases()[136707].columns["main_category"] == "services"  # "consultingServices"
+    other = release_like(mainProcurementCategory="", additionalProcurementCategories=["other", "goods"])
+    assert derive(read(other), None, now=NOW).columns["main_category"] == "goods"
 
 
 def test_neither_or_two_different_tenders_are_refused() -> None:
