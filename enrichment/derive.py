@@ -246,7 +246,10 @@ def _locate(tender: Columns, release: Release | None, row: PortalRow | None) -> 
         (place.city if parts else None, "portal", "town"),
         (place.city, "derived", "delivery_location"),
     )
-    tender.set("district", place.district, "derived", "delivery_location" if address else "buyer_name")
+    addressed = place_of(parts, address, province, None)
+    tender.set(
+        "district", place.district, "derived", "delivery_location" if addressed.district else "buyer_name"
+    )
     tender.first(
         "special_conditions",
         (release.special_conditions if release else None, "release", "tender.specialConditions"),
@@ -283,9 +286,10 @@ def _brief(tender: Columns, release: Release | None, row: PortalRow | None) -> N
     )
     conditions = tender.columns["special_conditions"]
     meeting = meeting_of(venue, conditions) if venue or conditions else NO_MEETING
-    tender.set("briefing_meeting_link", meeting.link, "derived", "briefing_venue")
-    tender.set("briefing_meeting_id", meeting.id, "derived", "briefing_venue")
-    tender.set("briefing_meeting_passcode", meeting.passcode, "derived", "briefing_venue")
+    at_venue = meeting_of(venue, None) if meeting is not NO_MEETING else NO_MEETING
+    for part, value, said_there in zip(("link", "id", "passcode"), meeting, at_venue, strict=True):
+        field = "briefing_venue" if value == said_there else "special_conditions"
+        tender.set(f"briefing_meeting_{part}", value, "derived", field)
 
 
 def _introduce(tender: Columns, release: Release | None, row: PortalRow | None) -> None:

@@ -96,6 +96,30 @@ def test_a_release_without_a_main_category_takes_the_one_that_its_additional_one
     assert derive(read(other), None, now=NOW).columns["main_category"] == "goods"
 
 
+def test_a_meeting_and_a_district_say_which_text_named_them() -> None:
+    raw = row_of(
+        7,
+        briefingVenue="MS Teams",
+        conditions="Meeting ID: 352 905 726 269 Passcode: tLKure",
+        streetname=None,
+        surburb=None,
+        town=None,
+        delivery="See the document",
+        department="Umkhanyakude District Municipality",
+        organ_of_State="Umkhanyakude District Municipality",
+        departmentsID=None,
+        departments=None,
+    )
+    told = derive(None, read_row(raw), now=NOW)
+    assert told.columns["district"] == "uMkhanyakude"
+    assert told.provenance["district"]["field"] == "buyer_name"
+    assert told.columns["briefing_meeting_id"] == "352905726269"
+    assert told.provenance["briefing_meeting_id"]["field"] == "special_conditions"
+    assert told.provenance["briefing_meeting_passcode"]["field"] == "special_conditions"
+    venue = derive(None, read_row({**raw, "briefingVenue": "Meeting ID: 352 905 726 269"}), now=NOW)
+    assert venue.provenance["briefing_meeting_id"]["field"] == "briefing_venue"
+
+
 def test_neither_or_two_different_tenders_are_refused() -> None:
     with pytest.raises(ValueError, match="needs a release or a portal row"):
         derive(None, None, now=NOW)
