@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from engine import expressions, flow, operations
+from engine import expressions, flow, operations, wire
 from engine.functions import Batch, Debounce, Function
 from engine.records import Accept, Delivery
-from engine.routing import DEDUPE_FOR, new_run
+from engine.routing import DEDUPE_FOR, EVENT, INVOKE, new_run
 from engine.sql import accepting, admitting, applying
 from engine.sql.accepting import CANCEL_PREFIX
 from engine.sql.admitting import OpenIntent
 from engine.sql.applying import Connection
-from engine.state import DONE
+from engine.state import DONE, FAILED
 from engine.writer import Aftermath
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 AT_ONCE = 100
+Caller = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -66,8 +67,10 @@ async def _round(engine: Engine, connection: Connection) -> Round:
         if function is None:
             await engine.refresh_registry()
             function = engine.registry.find(intent.function_id)
-        if function is not None:
-            await _decide(connection, function, intent, found, now)
+        if function is None:
+            _turn_away(found, _caller(intent), "invoked function is not registered any more", now)
+            continue
+        await _decide(connection, function, intent, found, now)
     await _store(engine, connection, found, now)
     return found
 
@@ -124,22 +127,42 @@ async def _match(
 async def _decide(
     connection: Connection, function: Function, intent: OpenIntent, found: Round, now: datetime
 ) -> None:
-    event = orjson.loads(intent.body)
+    event, caller = orjson.loads(intent.body), _caller(intent)
     if not await _is_first(connection, function, intent, event, now):
+        _turn_away(found, caller, "invoked function has run for its idempotency key", now)
         return
     if function.rate_limit is not None:
         key = f"rate|{function.id}|{expressions.key(function.rate_limit.key, event)}"[:1000]
         turn = flow.rate_limit(function.rate_limit, await admitting.limiter(connection, key, now), now)
         if not turn.allowed:
             await admitting.count_drop(connection, key)
+            _turn_away(found, caller, "invoked function is rate limited", now)
             return
         await admitting.advance(connection, key, turn.tat)
-    if function.debounce is not None:
+    if caller is not None:
+        # A caller waits for a run of its own: one that is shared, or replaced, would not be it.
+        await _start(connection, function, [intent.event_id], found, now, event, caller)
+    elif function.debounce is not None:
         await _debounce(connection, function, function.debounce, intent, event, now)
     elif function.batch is not None and expressions.matches(function.batch.condition, event):
         await _batch(connection, function, function.batch, intent, event, found, now)
     else:
         await _start(connection, function, [intent.event_id], found, now, event)
+
+
+def _caller(intent: OpenIntent) -> Caller | None:
+    """The run and the step that wait for this decision, if the function is invoked."""
+    if intent.detail is None:
+        return None
+    run_id, step_id = orjson.loads(intent.detail)
+    return run_id, step_id
+
+
+def _turn_away(found: Round, caller: Caller | None, message: str, now: datetime) -> None:
+    """Fail the step that invokes a function that does not run."""
+    if caller is not None:
+        memo = wire.error_memo({"error": message, "name": "Error", "message": message})
+        found.deliveries.append(Delivery(*caller, memo, FAILED, now))
 
 
 async def _is_first(
@@ -207,22 +230,29 @@ async def _start(
     found: Round,
     now: datetime,
     event: Any = None,
+    caller: Caller | None = None,
 ) -> None:
     """Create the run, unless a singleton keeps it out."""
     if event is None:
         row = await applying.event_body(connection, event_ids[0])
         event = orjson.loads(row) if row else {}
-    run = new_run(function, event, event_ids, now)
+    run = new_run(function, event, event_ids, now, cause=INVOKE if caller else EVENT)
+    if caller is not None:
+        run.parent_run, run.parent_step = caller
     if function.singleton is not None:
         key = f"{function.id}|{expressions.key(function.singleton.key, event)}"[:1000]
         holder = await admitting.single(connection, key, run.id)
         if holder != run.id:
             if function.singleton.mode == "skip":
+                _turn_away(found, caller, "invoked function is a singleton, and is running already", now)
                 return
             await admitting.replace_single(connection, key, run.id)
             superseded = [r for r in found.accept.runs if r.id == holder]
             if superseded:
-                found.accept.runs.remove(superseded[0])
+                earlier = superseded[0]
+                found.accept.runs.remove(earlier)
+                if earlier.parent_run and earlier.parent_step:
+                    _turn_away(found, (earlier.parent_run, earlier.parent_step), "function cancelled", now)
             else:
                 found.cancelled.append(holder)
         run.singleton = key

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import orjson
 
 from engine import backoff, durations, expressions, ids, system_events, wire
-from engine.records import Accept, Apply, FailedAttempt, StepWrite, Wait
+from engine.records import Accept, Apply, FailedAttempt, Intent, StepWrite, Wait
 from engine.room import Room
 from engine.routing import INVOKE, new_run
 from engine.state import DONE, FAILED, INVOKING, PLANNED, RETRYING, SLEEPING, WAITING, Pending, RunState
@@ -122,7 +122,7 @@ def _check_wait(event: object, condition: object) -> None:
 def _invoke(
     room: Room, state: RunState, apply: Apply, op: wire.Op, pending: Pending, now: datetime
 ) -> bytes | None:
-    """Start the callee; returns the step's error memo where there is none to start."""
+    """Start the callee, or have it decided; returns the step's error memo where there is none to start."""
     slug = op.opts.get("function_id")
     callee = room.registry.by_slug.get(slug) if isinstance(slug, str) else None
     if callee is None:
@@ -141,10 +141,13 @@ def _invoke(
         now=now,
         version=payload.get("v") if isinstance(payload, dict) else None,
     )
+    accept = accept_of(apply)
+    accept.events.append(event)
+    if not callee.plain:
+        accept.intents.append(Intent(event.id, str(callee.id), orjson.dumps([state.run_id, op.id])))
+        return None
     claim = None if callee.id in room.registry.paused else room.try_claim
     run = new_run(callee, orjson.loads(event.body), [event.id], now, cause=INVOKE, claim=claim)
     run.trigger, run.parent_run, run.parent_step = event.id, state.run_id, op.id
-    accept = accept_of(apply)
-    accept.events.append(event)
     accept.runs.append(run)
     return None

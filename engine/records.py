@@ -58,7 +58,10 @@ class NewRun:
 
 @dataclass(slots=True)
 class Intent:
-    """A decision still to be made about an event: with a function, whether it runs; without, who waits."""
+    """A decision still to be made about an event: with a function, whether it runs; without, who waits.
+
+    `detail`: the run and the step that invoke the function, as a JSON list.
+    """
 
     event_id: str
     function_id: str = ""

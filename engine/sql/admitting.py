@@ -22,6 +22,7 @@ class OpenIntent:
     name: str
     body: bytes
     received_at: datetime
+    detail: bytes | None
 
 
 @dataclass(slots=True)
@@ -51,9 +52,9 @@ WITH taken AS (
         SELECT event_id, function_id FROM engine.intents
         ORDER BY created_at, event_id LIMIT %s FOR UPDATE SKIP LOCKED
     ) x WHERE i.event_id = x.event_id AND i.function_id = x.function_id
-    RETURNING i.event_id, i.function_id, i.created_at
+    RETURNING i.event_id, i.function_id, i.created_at, i.detail
 )
-SELECT t.event_id, t.function_id, e.sender_id, e.name, e.body, e.received_at
+SELECT t.event_id, t.function_id, e.sender_id, e.name, e.body, e.received_at, t.detail
 FROM taken t JOIN engine.events e ON e.id = t.event_id
 ORDER BY e.received_at, t.event_id
 """

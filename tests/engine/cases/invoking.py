@@ -188,3 +188,110 @@ async def a_cancelled_callee_fails_the_invoke(trial: Trial) -> None:
     name, message = (await trial.ended(run["run_id"]))["output"]
     assert name
     assert "cancel" in message.lower()
+
+
+@case
+async def an_invoke_that_a_rate_limit_turns_away_fails_the_step(trial: Trial) -> None:
+    @trial.function("never-8", rate_limit=inngest.RateLimit(limit=1, period=dt.timedelta(hours=1)))
+    async def rare(ctx: Any) -> str:
+        return "run"
+
+    @trial.function("never-9", idempotency="event.data.k")
+    async def unique(ctx: Any) -> str:
+        return "run"
+
+    @trial.function(retries=0)
+    async def greedy(ctx: Any) -> list[str]:
+        found = []
+        for number, callee in enumerate((rare, rare, unique, unique)):
+            try:
+                found.append(await ctx.step.invoke(f"call-{number}", function=callee, data={"k": 1}))
+            except inngest.StepError as error:
+                found.append(error.message)
+        return found
+
+    await trial.serve()
+    assert await trial.completed("greedy") == [
+        "run",
+        "invoked function is rate limited",
+        "run",
+        "invoked function has run for its idempotency key",
+    ]
+
+
+@case
+async def an_invoked_singleton_runs_once_at_a_time(trial: Trial) -> None:
+    gate = trial.gate()
+
+    @trial.function(singleton=inngest.Singleton(mode="skip"))
+    async def alone(ctx: Any) -> str:
+        await gate.passed()
+        return "run"
+
+    @trial.function(retries=0)
+    async def second(ctx: Any) -> Any:
+        try:
+            await ctx.step.invoke("early", function=alone)
+        except inngest.StepError as error:
+            gate.open()
+            await ctx.step.wait_for_event("end", event=trial.name("end"), timeout=dt.timedelta(minutes=1))
+            return [error.message, await ctx.step.invoke("late", function=alone)]
+
+    await trial.serve()
+    first = await trial.run_of(await trial.send("alone"))
+    await trial.until(gate.reached.is_set, "the first run")
+    run = await trial.run_of(await trial.send("second"))
+    await trial.ended(first["run_id"])
+
+    async def waits() -> bool:
+        return any(step["status"] == "Waiting" for step in await trial.steps(run["run_id"]))
+
+    await trial.until(waits, "the wait")
+    await trial.send("end")
+    ended = await trial.ended(run["run_id"])
+    assert ended["output"] == ["invoked function is a singleton, and is running already", "run"]
+
+
+@case
+async def an_invoke_of_a_newer_run_cancels_the_singletons_older_one(trial: Trial) -> None:
+    gate = trial.gate()
+
+    @trial.function("never-10", singleton=inngest.Singleton(mode="cancel"))
+    async def latest(ctx: Any) -> Any:
+        if ctx.event.data["n"] == 1:
+            gate.reached.set()
+            await ctx.step.sleep("sleep", 60_000)
+        return ctx.event.data["n"]
+
+    @trial.function(retries=0)
+    async def asks_for(ctx: Any) -> Any:
+        try:
+            return await ctx.step.invoke("call", function=latest, data={"n": ctx.event.data["n"]})
+        except inngest.StepError as error:
+            return error.message
+
+    await trial.serve()
+    older = await trial.run_of(await trial.send("asks_for", {"n": 1}))
+    await trial.until(gate.reached.is_set, "the older run")
+    assert await trial.completed("asks_for", {"n": 2}) == 2
+    assert (await trial.ended(older["run_id"]))["output"] == "function cancelled"
+
+
+@case
+async def an_invoked_function_waits_for_no_debounce_and_no_batch(trial: Trial) -> None:
+    hour = dt.timedelta(hours=1)
+
+    @trial.function("never-11", debounce=inngest.Debounce(period=hour))
+    async def bouncing(ctx: Any) -> str:
+        return "debounced"
+
+    @trial.function("never-12", batch_events=inngest.Batch(max_size=10, timeout=hour))
+    async def gathering(ctx: Any) -> int:
+        return len(ctx.events)
+
+    @trial.function()
+    async def hasty(ctx: Any) -> Any:
+        return [await ctx.step.invoke("a", function=bouncing), await ctx.step.invoke("b", function=gathering)]
+
+    await trial.serve()
+    assert await trial.completed("hasty") == ["debounced", 1]
