@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from engine import ids
+from engine import ids, system_events
 from engine.records import Accept, NewEvent
 from engine.room import launch_created
 from engine.routing import route
@@ -31,18 +31,24 @@ class BadEventError(ValueError):
         self.ids = ids or [""]
 
 
+def _name(name: object) -> str:
+    if name is None or name == "":
+        raise BadEventError("event name is empty")
+    if not isinstance(name, str) or "\x00" in name:
+        raise BadEventError("event name must be a string")
+    if name.startswith(system_events.PREFIX):
+        raise BadEventError(f"event name is reserved for internal use: {name}")
+    if len(name) > MAX_NAME:
+        raise BadEventError(f"event name is longer than {MAX_NAME} characters")
+    return name
+
+
 def read_event(raw: object, event_id: str, now: datetime) -> tuple[NewEvent, dict[str, Any]]:
     """One event as it is stored and as expressions see it; raises `BadEventError`."""
     if not isinstance(raw, dict):
         raise BadEventError("an event must be a JSON object")
     source = cast("dict[str, Any]", raw)
-    name, data = source.get("name"), source.get("data")
-    if name is None or name == "":
-        raise BadEventError("event name is empty")
-    if not isinstance(name, str) or "\x00" in name:
-        raise BadEventError("event name must be a string")
-    if len(name) > MAX_NAME:
-        raise BadEventError(f"event name is longer than {MAX_NAME} characters")
+    name, data = _name(source.get("name")), source.get("data")
     if data is not None and not isinstance(data, dict):
         raise BadEventError("event data must be an object")
     sender_id, ts, user, version = (source.get(key) for key in ("id", "ts", "user", "v"))

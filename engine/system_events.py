@@ -11,6 +11,8 @@ import orjson
 from engine import ids, records
 from engine.records import NewEvent
 
+# Names that begin so are the engine's own: nobody else may send them.
+PREFIX = "inngest/"
 FAILED = "inngest/function.failed"
 FINISHED = "inngest/function.finished"
 CANCELLED = "inngest/function.cancelled"

@@ -55,6 +55,10 @@ def post(stage: Stage, path: str, body: bytes, **headers: str) -> httpx.Response
         (b"{}", "event name is empty"),
         (b'{"name":""}', "event name is empty"),
         (b'{"name":5}', "name"),
+        (
+            b'{"name":"inngest/function.failed"}',
+            "event name is reserved for internal use: inngest/function.failed",
+        ),
         (orjson.dumps({"name": "x" * 513}), "512"),
         (b'{"name":"x","data":5}', "data"),
         (b'{"name":"x","data":[1]}', "data"),
