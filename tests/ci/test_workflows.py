@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from functions.events import MAX_ENRICHMENT
+
 ROOT = Path(__file__).parents[2]
 KEY = "abc_DEF-123-secret-event-key"
 
@@ -191,9 +193,16 @@ def test_inputs_reach_the_event_and_make_it_another_one(receive: Callable[..., R
         ({"BASE_URL": "inn.gs"}, "INNGEST_BASE_URL"),
         ({"MAX_ENRICHMENT": "many"}, "maxEnrichment"),
         ({"MAX_ENRICHMENT": '1, "x": 1'}, "maxEnrichment"),
+        ({"MAX_ENRICHMENT": str(MAX_ENRICHMENT + 1)}, f"from 0 to {MAX_ENRICHMENT}"),
+        ({"MAX_ENRICHMENT": "007"}, "maxEnrichment"),
         ({"REQUIRE_ENRICHMENT": "yes"}, "requireEnrichment"),
         ({"FROM_DATE": "01/02/2026"}, "fromDate"),
         ({"TO_DATE": '2026-01-01"'}, "toDate"),
+        ({"TO_DATE": "2026-02-30"}, "toDate"),
+        (
+            {"FROM_DATE": "2026-02-02", "TO_DATE": "2026-02-01"},
+            "fromDate 2026-02-02 is after toDate 2026-02-01",
+        ),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_sent(
