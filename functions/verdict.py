@@ -35,7 +35,10 @@ def of_sync(
     if not went_on:
         return Verdict("FAILED", f"neither source could be read: {'; '.join(problems)}")
     if missing:
-        problems.append(f"{missing} tenders that must exist are missing; they are asked for again")
+        many = f"{missing} tenders that must exist are missing; they are asked for again"
+        problems.append(
+            "1 tender that must exist is missing; it is asked for again" if missing == 1 else many
+        )
     if problems:
         return Verdict("PARTIAL", "; ".join(problems))
     if awaiting:

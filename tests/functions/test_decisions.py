@@ -93,6 +93,7 @@ def test_a_bucket_is_believed_or_not(
     [
         ({}, "SUCCESS", "everything is there"),
         ({"awaiting": 7}, "SUCCESS", "7 tenders still come from their portal rows alone"),
+        ({"missing": 1}, "PARTIAL", "1 tender that must exist is missing; it is asked for again"),
         ({"missing": 2}, "PARTIAL", "2 tenders that must exist are missing"),
         ({"list_problems": ["the list was not read"]}, "PARTIAL", "the list was not read"),
         ({"portal_problem": "the portal was not read"}, "PARTIAL", "the portal was not read"),

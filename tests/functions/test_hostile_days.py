@@ -112,7 +112,7 @@ def test_what_appears_under_a_complete_day_and_cannot_be_had_takes_nothing_back(
         now=world.clock.now,
     )
     job = world.sync()
-    assert_partial(job, "1 tenders that must exist are missing")
+    assert_partial(job, "1 tender that must exist is missing")
     assert cursor(world) == at
     assert_honest(world)
     ((complete, reason),) = world.rows("SELECT complete, reason FROM coverage_days WHERE day = :day", day=at)
