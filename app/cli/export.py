@@ -73,6 +73,7 @@ def export(
         changed_since=changed_since,
     )
     from app.database import database
+    from app.opendata.formats import NothingFitsError
     from app.opendata.origin import Origin
     from app.opendata.spreadsheet import TooManyRowsError
     from app.settings import load
@@ -86,7 +87,7 @@ def export(
         portal_url=settings.etenders_base_url,
         written_at=datetime.now(UTC),
     )
-    with ExitStack() as stack, _refusal(TooManyRowsError):
+    with ExitStack() as stack, _refusal(TooManyRowsError, NothingFitsError):
         engine = stack.enter_context(database(settings))
         connection = stack.enter_context(engine.connect())
         snapshot = connection.execution_options(isolation_level="REPEATABLE READ")
@@ -97,11 +98,11 @@ def export(
 
 
 @contextlib.contextmanager
-def _refusal(kind: type[ValueError]) -> Iterator[None]:
+def _refusal(*kinds: type[ValueError]) -> Iterator[None]:
     """What the format cannot hold is told as a fault of the options."""
     try:
         yield
-    except kind as problem:
+    except kinds as problem:
         raise UsageError(f"--format: {problem}.") from problem
 
 

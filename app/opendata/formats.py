@@ -26,6 +26,10 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _CHUNK = 64 * 1024
 
 
+class NothingFitsError(ValueError):
+    """There is no tender to write, and the format has no form for that."""
+
+
 @dataclass(frozen=True)
 class Format:
     """A form of file: `write` turns tenders into its bytes."""
@@ -103,19 +107,21 @@ def _xlsx(rows: Stream, origin: Origin) -> Iterator[bytes]:
 
 
 def _ocds(rows: Stream, origin: Origin) -> Iterator[bytes]:
-    """One release package, its releases written as they come."""
+    """One release package, its releases written as they come. Raises NothingFitsError before the first byte."""
     package = packages.release_package(
         [], uri=origin.uri, base_url=origin.base_url, published=origin.written_at
     )
     del package["releases"], package["links"]
 
     def parts() -> Iterator[bytes]:
-        yield orjson.dumps(package)[:-1] + b',"releases":['
+        head = orjson.dumps(package)[:-1] + b',"releases":['
         separator = b""
         for row in rows:
             release = ocds_release.release(as_values(row), row.documents, portal_url=origin.portal_url)
-            yield separator + orjson.dumps(release)
+            yield (separator or head) + orjson.dumps(release)
             separator = b",\n"
+        if not separator:
+            raise NothingFitsError("no tender fits, and an OCDS package has at least one release")
         yield b"]}\n"
 
     return _chunks(parts())

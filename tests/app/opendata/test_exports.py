@@ -173,6 +173,13 @@ def test_the_command_line_writes_a_valid_ocds_package(run: Any, tmp_path: Path) 
     assert [file.name for file in tmp_path.iterdir()] == ["tenders.json"]
 
 
+def test_the_command_line_writes_no_ocds_package_without_a_release(run: Any, tmp_path: Path) -> None:
+    outcome = run("--format", "ocds", "--out", str(tmp_path / "x.json"), "--q", "zzzzzz")
+    assert outcome.exit_code != 0
+    assert "no tender fits" in f"{outcome.output}{outcome.exception}"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_line_writes_what_http_sends(run: Any, http: httpx.Client, tmp_path: Path) -> None:
     for name in ("jsonl", "csv"):
         target = tmp_path / name
