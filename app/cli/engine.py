@@ -96,9 +96,12 @@ def replay(
         )
     except ReplayError as problem:
         raise UsageError(str(problem)) from problem
-    typer.echo(f"The recorded stand-in is at http://{host}:{port}; stop it with Ctrl-C.", err=True)
+
+    def say_where(url: str) -> None:
+        typer.echo(f"The recorded stand-in is at {url}; stop it with Ctrl-C.", err=True)
+
     try:
-        run(config, host, port)
+        run(config, host, port, say_where)
     except ReplayError as problem:
         raise UsageError(str(problem)) from problem
     except PortUnavailableError as problem:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvicorn
 
-from app.loopback import ThreadedServer, listen
+from app.loopback import ThreadedServer, listen, port_of
 from app.replay.config import ReplayConfig
 from app.replay.stand_in import StandIn, make_app
 
@@ -21,13 +21,19 @@ class Served:
     stand_in: StandIn
 
 
-def run(config: ReplayConfig, host: str = "127.0.0.1", port: int = 8001) -> None:
-    """Serve until interrupted.
+def run(
+    config: ReplayConfig,
+    host: str = "127.0.0.1",
+    port: int = 8001,
+    say_where: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve until interrupted; `say_where` is told the address as soon as it can be asked.
 
     Raises `ReplayError` for unusable options or captures, `PortUnavailableError` for a busy port.
     """
     stand_in = make_app(config)
     with listen(host, port) as listening:
+        say_where(f"http://{host}:{port_of(listening)}")
         options = uvicorn.Config(
             stand_in, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1
         )

@@ -122,20 +122,15 @@ def test_a_busy_port_is_refused_with_what_to_do() -> None:
 
 
 def test_run_serves_in_the_foreground_until_it_is_terminated() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     imports = "from app.replay.config import ReplayConfig; from app.replay.server import run"
-    code = f"{imports}; run(ReplayConfig(), port={port})"
-    process = subprocess.Popen([sys.executable, "-c", code])
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{port}{RELEASE}").status_code == 200
-        except httpx.ConnectError:
-            return False
+    say = "lambda url: print(url, flush=True)"
+    code = f"{imports}; run(ReplayConfig(), port=0, say_where={say})"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
 
     try:
-        until(answers, what="the stand-in's first answer")
+        assert httpx.get(f"{url}{RELEASE}", timeout=60).status_code == 200
     finally:
         process.terminate()
     assert process.wait(timeout=10) in (0, -15)
