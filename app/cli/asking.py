@@ -14,6 +14,7 @@ from ulid import ULID
 
 from app import actions, logs, runfile
 from app import settings as settings_module
+from app.cli.choices import check_source
 from app.cli.follow import Follower
 from app.cli.outcome import STATUS_CODES, CommandError, Exit, UsageError
 from app.database import database
@@ -35,6 +36,7 @@ def ask(
 ) -> int:
     """Sends the event and, with `wait`, follows its job to the end. Returns the exit code."""
     settings = settings_module.load()
+    check_source(source, settings)
     logs.configure(
         "WARNING" if settings.log_level == "INFO" else settings.log_level, "console", settings.secret_values()
     )

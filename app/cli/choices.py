@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from app.cli.outcome import UsageError
 
 if TYPE_CHECKING:
-    from app.settings import SourceChoice
+    from app.settings import Settings, SourceChoice
 
 
 def source_choice(value: str | None) -> SourceChoice | None:
@@ -17,6 +17,12 @@ def source_choice(value: str | None) -> SourceChoice | None:
     if value is None or value in {"live", "replay", "auto"}:
         return cast("SourceChoice | None", value)
     raise UsageError(f"--source {value}: write live, replay or auto.")
+
+
+def check_source(choice: SourceChoice | None, settings: Settings) -> None:
+    """Production is always live. Raises UsageError for another choice, rather than pass over it."""
+    if settings.production and choice in {"replay", "auto"}:
+        raise UsageError("Production always uses the live source; leave --source out.")
 
 
 def day(value: str | None, option: str) -> date | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.outcome import CommandError
+from app.cli.outcome import CommandError, UsageError
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else there.")]
 
@@ -30,11 +30,16 @@ def jobs(
     from app.database import database
     from app.settings import load
     from db import jobs as log
+    from db.jobs_tables import STATUSES
 
+    if status is not None and status.upper() not in STATUSES:
+        raise UsageError(f"--status {status}: write one of {', '.join(STATUSES)}.")
     with database(load()) as engine, engine.connect() as connection:
         found = log.page(connection, limit=limit, type=kind, status=status.upper() if status else None)
     if as_json:
         print(json.dumps([entry.to_json() for entry in found], ensure_ascii=False, indent=2))
+    elif not found and (status or kind):
+        print("No job fits. `protenders jobs` shows those of every status and type.")
     else:
         job_table(found)
 

@@ -47,15 +47,14 @@ def serve(
     import uvloop
 
     from app import settings
-    from app.cli.choices import source_choice
+    from app.cli.choices import check_source, source_choice
     from app.extras import set_up_logging
     from app.loopback import PortUnavailableError
     from app.serving import Serving
 
     chosen = source_choice(source)
     loaded = settings.load()
-    if loaded.production and chosen in {"replay", "auto"}:
-        raise CommandError("Production always uses the live source; leave --source out.", Exit.USAGE)
+    check_source(chosen, loaded)
     set_up_logging(loaded)
     if not loaded.production and host not in {"127.0.0.1", "::1", "localhost"}:
         logging.getLogger("protenders.server").warning(

@@ -33,6 +33,7 @@ from db.jobs_tables import ACTIVE, STATUSES
         (["replay", "--ids", "9-1"], "--ids 9-1"),
         (["replay", "--faults", "many"], "--faults many"),
         (["users", "add", "x", "--role", "king"], "write admin or viewer"),
+        (["jobs", "--status", "FINISHED"], "--status FINISHED: write one of QUEUED"),
         (["bench", "everything"], "write save, sync, engine, all"),
         (["export", "--format", "papyrus"], "papyrus"),
     ],
@@ -128,6 +129,34 @@ def test_json_commands_print_one_document(
         json.loads(capsys.readouterr().out)
     assert run(["job", "none", "--json"]) == 1
     assert capsys.readouterr().out == ""
+
+
+def test_a_choice_of_jobs_that_none_fits_is_not_called_an_empty_log(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert run(["jobs", "--status", "failed"]) == 0
+    assert "No job fits" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [["serve"], ["sync"]])
+def test_production_takes_no_other_source(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("APP_ENV", "production")
+    monkeypatch.setenv("SECRET_KEY", "k" * 40)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/never-asked")
+    assert run([*command, "--source", "replay"]) == 2
+    assert "Production always uses the live source" in capsys.readouterr().err
+
+
+def test_a_stand_in_that_cannot_start_says_nowhere_that_it_has(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run(["replay", "--port", str(port)]) == 1
+    shown = capsys.readouterr().err
+    assert f"Port {port} on 127.0.0.1 is in use" in shown
+    assert "stand-in is at" not in shown
 
 
 def test_the_schema_is_brought_up_to_date_and_said(
