@@ -295,6 +295,7 @@ def with_step(**changes: Any) -> dict[str, Any]:
         (configuration(triggers=[{"event": ""}]), "event"),
         (configuration(concurrency=[{"limit": 1}] * 3), "two"),
         (configuration(concurrency=[{"limit": -1}]), "-1"),
+        (configuration(concurrency="many"), "malformed"),
         (configuration(concurrency=[{"limit": 1, "scope": "galaxy"}]), "galaxy"),
         (configuration(concurrency=[{"limit": 1, "key": "nobody.id"}]), "nobody"),
         (configuration(throttle={"limit": 0, "period": "1m"}), "0"),
@@ -329,6 +330,13 @@ def test_a_configuration_that_cannot_be_kept_is_refused_with_function_and_fault(
 def test_any_configuration_is_read_or_refused(changes: dict[str, Any]) -> None:
     with contextlib.suppress(functions.RefusedError):
         assert functions.parse("app", configuration(**changes)).app == "app"
+
+
+@pytest.mark.parametrize("written", [5, {"limit": 5}, [5], [{"limit": 5}]])
+def test_a_concurrency_limit_may_be_a_bare_number(written: Any) -> None:
+    assert functions.parse("app", configuration(concurrency=written)).concurrency == (
+        functions.Concurrency(5),
+    )
 
 
 def test_a_steps_address_keeps_the_functions_query_as_it_is() -> None:
