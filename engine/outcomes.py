@@ -81,7 +81,7 @@ def step_began(
         elif op.kind == wire.SLEEP:
             status, pending.wake_at = SLEEPING, durations.instant(durations.told(op.subject), now)
         elif op.kind == wire.WAIT:
-            status, pending.wake_at = WAITING, now + durations.parse(timeout)
+            status, pending.wake_at = WAITING, durations.instant(timeout, now)
             event, condition = op.opts.get("event") or op.subject, op.opts.get("if")
             _check_wait(event, condition)
             apply.waits.append(Wait(op.id, event, condition or None, pending.wake_at))

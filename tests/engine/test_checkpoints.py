@@ -209,3 +209,14 @@ def test_less_than_a_second_is_an_empty_text_to_javascript(stage: Stage) -> None
 
     run = Sdk(stage, "moment", play).outcome()
     assert (run["status"], run["output"]) == ("Completed", {"5e": None, "ea": None})
+
+
+def test_a_wait_may_end_at_a_date_as_javascript_writes_it(stage: Stage) -> None:
+    async def play(sdk: Sdk, call: Json) -> Answer:
+        if not call["steps"]:
+            date = {"timeout": "2024-05-06T07:08:09.000Z"}
+            return 206, [{"op": "WaitForEvent", "id": "da", "name": "nobody", "opts": date}]
+        return 200, call["steps"]
+
+    run = Sdk(stage, "date", play).outcome()
+    assert (run["status"], run["output"]) == ("Completed", {"da": None})
