@@ -81,7 +81,8 @@ _RULES = tuple(
         (
             EDUCATION,
             r"""\btvet\b | \bfet\b | \bcet\b | \buniversity\b | \buniversiteit\b | technikon
-            | community\ education\ (?:and\ )?training | \bcollege\b(?!\ of\ (?:medicine|physicians))""",
+            | community\ education\ (?:and\ )?training | \b(?<!agricultural\ )(?<!nursing\ )college\b
+            (?!\ of\ (?:medicine|physicians|agriculture|nursing))""",
         ),
         (
             METRO,
@@ -117,7 +118,9 @@ _RULES = tuple(
         ),
         (
             PROVINCIAL_DEPARTMENT,
-            r"""\bhospital\b | \bclinic\b | \b(?:community\ )?health\ centre\b | \blaerskool\b | \bho(?:er|r)skool\b
+            r"""\bhospital\b | \bclinic\b | \b(?:community\ )?health\ centre\b | \bchc\b
+            | (?:agricultural|nursing)\ college | college\ of\ (?:agriculture|nursing)
+            | \blaerskool\b | \bho(?:er|r)skool\b
             | \b(?:primary|secondary|high)\ school\b | \bpremier\b | provincial\ treasury
             | provincial\ (?:government|administration|department) | health\ district | district\ office
             | education\ district""",

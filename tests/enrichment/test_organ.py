@@ -103,6 +103,18 @@ def test_the_id_decides_whatever_the_name_says(number: str, expected: str) -> No
         ("South African Council for Planners", PUBLIC_ENTITY),
         ("Commission for Gender Equality", CONSTITUTIONAL),
         ("Jabulani Traders Guild", OTHER),
+        ("1 Military Hospital", NATIONAL_DEPARTMENT),
+        ("Cedara College of Agriculture", PROVINCIAL_DEPARTMENT),
+        ("Gauteng College of Nursing", PROVINCIAL_DEPARTMENT),
+        ("Hillbrow CHC", PROVINCIAL_DEPARTMENT),
+        ("Tourism KwaZulu-Natal", PUBLIC_ENTITY),
+        ("Trade & Investment KZN", PUBLIC_ENTITY),
+        ("NRCS", PUBLIC_ENTITY),
+        ("Umgeni-uThukela Water", STATE_OWNED),
+        ("Export Credit Insurance Corporation", STATE_OWNED),
+        ("ICC Durban", MUNICIPAL_ENTITY),
+        ("Germiston Phase II Housing Company", MUNICIPAL_ENTITY),
+        ("South African Local Government Bargaining Council", OTHER),
     ],
 )
 def test_an_unknown_buyer_is_classified_by_the_words_of_its_name(name: str, expected: str) -> None:
