@@ -36,11 +36,15 @@ _VERB = (
     r"(?:provide|render|supply|undertake|carry\s+out|do|perform|conduct|execute)\s+"
     r"(?!(?:and|or)\b|[,&/])(?:for\s+|with\s+)?"
 )
+_NUMBER_OF_YEAR = re.compile(  # "Bid 5 of 2025/26: …"
+    rf"{_KIND}\s*(?:no|nr|number)?\s*[.:#]?\s*\d{{1,4}}\s+of\s+20\d\d(?:\s*[/-]\s*(?:20)?\d\d)?\s*[:;–—-]+\s*",
+    re.IGNORECASE,
+)
 _CODE_AND_FOR = re.compile(r"(?=[\w/.-]*\d)(?=[\w/.-]*/)[A-Z]{2,}[\w/.-]{3,}\s+for\s+(?:the\s+)?(?=[A-Z])")
 _INVITED_FOR = (  # "Bids are hereby invited from experienced contractors for the …"
     rf"[^.:]{{0,110}}?\b(?:are|is)\s+(?:hereby\s+)?(?:invited|requested|called)\s+(?:from\s+[^:,.]{{3,120}}?\s+)?"
     rf"(?:to\s+(?:quote|tender|bid|submit(?:\s+\w+)?\s+{_DOCUMENTS}|submit\s+\w+)\s+)?"
-    r"(?:(?:for|on)\s+(?:the\s+)?|to\s+(?=(?:supply|provide|render|undertake)\b))"
+    r"(?:(?:for|on)\s*:?\s+(?:the\s+)?|to\s+(?=(?:supply|provide|render|undertake)\b))"
 )
 _BODY_INVITES = (  # "The Agency hereby requests proposals for the …", "… invites service providers to provide …"
     r"[^.:]{0,110}?\b(?:hereby\s+(?:requests?|invites?|calls?\s+for)|invites?)\s+(?:for\s+|from\s+)?"
@@ -56,14 +60,14 @@ _REQUEST_FOR = (  # "Invitation to tender for …", "Request for proposals (RFP)
     rf"(?:an?\s+)?(?:open\s+)?(?:tender\s+notice\s+and\s+)?(?:invitation|request|call)\s+(?:to|for|of)\s+"
     rf"(?:request\s+for\s+)?(?:the\s+)?(?:an?\s+)?"
     rf"(?:(?:open|formal|price|public|written|competitive)\s+)?(?:{_DOCUMENTS}|bidders|submit\s+\w+)\s*(?:[(\[][^)\]]{{2,45}}[)\]])?\s*(?:no\.?\s*\S*\d\S*)?\s*"
-    r"(?:[:;–—-]+\s*|\b(?:for|to|on|of|from|in\s+respect\s+of)\b(?:\s*:)?\s+(?:the\s+)?|(?<=[)\]])\s*(?=\w))"
+    r"(?:[:;–—-]+\s*|\b(?:for|to|on|of|from|in\s+respect\s+of)\b(?:\s*:)?\s+(?!be\b)(?:the\s+)?|(?<=[)\]])\s*(?=\w))"
 )
 _DESCRIPTION = (
     r"(?:bid|tender|project|contract|quotation|service|rfq|rfp|rfb|rft)?\s*(?:description|title|name|scope)\s*"
     r"(?:of\s+(?:the\s+)?(?:bid|tender|services?|works?|project))?\s*[:;–—-]+\s*"
 )
-_AGAIN = (  # "Re-advertisement: …"
-    r"(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)"
+_AGAIN = (  # "Re-advertisement: …", "[Re-advert] …"
+    r"[(\[]\s*re-?\s?(?:advert\w*|tender\w*|issue\w*)\s*[)\]]\s*[:;–—-]*\s*|(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)"
     r"(?:\s*[:;–—-]+\s*|\s+of\s+(?:the\s+)?|\s+(?=(?:the|provision|supply|appointment|request|procurement|tender|bid)\b))"
 )
 _EMPTY_BRACKETS = re.compile(r"\s*\(\s*(?:\)|\W*$)")
@@ -103,7 +107,7 @@ _OPENINGS = tuple(
 _OF_BODIES = 3  # the first of them, which begin with any text
 _OPENING_WORD = re.compile(
     r"(?:\d[.)]|formal|informal|the|he\s|an?|open|acquisition|advert|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|serv|title|name|scope"
-    r"|project|appoint|procure|engage|sourcing|establish|provision|terms|for)",
+    r"|project|appoint|procure|engage|sourcing|establish|provision|terms|for|[(\[]\s*re)",
     re.IGNORECASE,
 )
 
@@ -205,7 +209,7 @@ def _without_number(text: str, number: str | None) -> str:
         end = _after(text, number, label.end() if label else 0) or _after(text, number, 0)
         if end:
             text = _kept(text[end:], text)
-    for pattern in (_LABELLED_NUMBER, _LEADING_CODE, _SLASHED_CODE, _CODE_AND_FOR):
+    for pattern in (_NUMBER_OF_YEAR, _LABELLED_NUMBER, _LEADING_CODE, _SLASHED_CODE, _CODE_AND_FOR):
         match = pattern.match(text)
         if match:
             text = _kept(text[match.end() :], text)

@@ -36,14 +36,21 @@ _AFRIKAANS_NAME = re.compile(
     r"|bult|pan|laagte|nek|draai|plaas|heuwel|kop|dal)"
 )
 _NGUNI_OR_SOTHO_NAME = re.compile(
-    r"(?:um[^bp][a-z]|mm|mb|mp[^e]|mk|mt|mz|mh|mv|ms|nk|ng|nd|nt|nz|nq|nx|nh|ny|nc|hl|dl|tl|tsh|ts|kg|kh|gq|gc|xh|xo"
+    r"(?:um[^bp][a-z]|mm|mb|mp[^e]|mpe(?!g)|mk|mt|mz|mh|mv|ms|nk|ng|nd|nt|nz|nq|nx|nh|ny|nc|hl|dl|tl|tsh|ts|kg|kh|gq|gc|xh|xo"
     r"|zw|lw|qw|kwa[^s]|sik|siy|thab|thul|tham|maph|mats|mash|makh|mokg|mosh|vhe|isip|intsi|inkos|ithu|emal|ekur"
     r"|phut|phal)[a-z]{3,}"
 )
+_SMALL_INSIDE = re.compile(r"(?<= )(?:Of|In|The|On|And)(?= )")  # "Port of Ngqura"
+_NAME_PREFIX = re.compile(r"(?:ga|ha|kwa)-[a-z][a-z'’-]{2,}")  # "Ga-Mphahlele"
+_COUNTED = re.compile(r"\d+-(?P<word>[a-z]{2,4})(?:-\d+)?")  # "3-ply", "2-in-1"
+_IN_BRACKETS = re.compile(r"\((?:[A-Z]?[a-z]{2,7})(?=s?\))")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_AFRIKAANS_ARTICLE = re.compile(r"(?<!\w)['’]N(?= )")
+_SMALL_PLURAL = re.compile(r"(?<=[a-z]{3}/)S\b")  # "provider/s"
 _LANDMARK = (
     r"(?:local municipality|district municipality|municipality|power station|sub-?station|primary school|"
     r"secondary school|high school|combined school|intermediate school|hospital|clinic|village|township|dam|airport|"
-    r"tvet college|police station|magistrate'?s?'? court|prison|correctional centre|nature reserve|"
+    r"TVET college|police station|magistrate'?s?'? court|prison|correctional centre|nature reserve|"
     r"street|road|avenue|drive|station)"
 )
 _MAY_HAVE_LANDMARK = re.compile(
@@ -105,6 +112,9 @@ def _calmed(text: str) -> str:
         calmed = calmed[:-1] + text[-1]  # the A of "Phase A" is no article
     calmed = _SENTENCE_START.sub(lambda start: start[0].upper(), calmed)
     calmed = _PLURAL_IN_BRACKETS.sub(lambda ending: ending[0].lower(), calmed)
+    calmed = _SMALL_PLURAL.sub("s", calmed)
+    calmed = _IN_BRACKETS.sub(_with_initials, calmed)
+    calmed = _AFRIKAANS_ARTICLE.sub(lambda article: article[0].lower(), calmed)
     lowered = calmed.lower()
     if len(lowered) == len(calmed):
         calmed = _with_phrases(calmed, lowered)
@@ -112,6 +122,15 @@ def _calmed(text: str) -> str:
         calmed = _BEFORE_LANDMARK.sub(_named, calmed)
         calmed = _NAMED_LANDMARK.sub(_landmark, calmed)
     return calmed
+
+
+def _with_initials(match: re.Match[str]) -> str:
+    """The "NAMB" that stands behind "national artisan moderation body": the acronym of the words before it."""
+    words = _LETTERS.findall(match.string[: match.start()].lower())
+    initials = "".join(word[0] for word in words)
+    of_large_words = "".join(word[0] for word in words if word not in word_list("small"))
+    acronym = match[0].lower().lstrip("(")
+    return match[0].upper() if initials.endswith(acronym) or of_large_words.endswith(acronym) else match[0]
 
 
 def _with_phrases(text: str, lowered: str) -> str:
@@ -166,6 +185,11 @@ def _core(core: str) -> str:
     known = _known(lowered)
     if known is not None:
         return known
+    if _NAME_PREFIX.fullmatch(lowered):
+        return core.title()
+    counted = _COUNTED.fullmatch(lowered)
+    if counted and is_listed(counted["word"]):
+        return lowered
     if any(map(str.isdigit, core)):
         return measure(core) or "-".join(map(_part, core.split("-")))
     if len(core) == 1 or _PLURAL_ACRONYM.fullmatch(core):
@@ -260,5 +284,7 @@ def _place_names() -> set[str]:
     names |= {name for entries in places.municipalities.values() for entry in entries for name in entry[:2]}
     spelled = {name.lower() for name in names}
     other_spellings = {key.capitalize() for key in places.towns if " " not in key and len(key) > 4}
-    suburbs = {key.title() for key in places.suburbs if " " in key}
+    suburbs = {
+        _SMALL_INSIDE.sub(lambda word: word[0].lower(), key.title()) for key in places.suburbs if " " in key
+    }
     return names | {name for name in other_spellings | suburbs if name.lower() not in spelled}

@@ -5,7 +5,7 @@ import re
 _UNITS = (
     "kV", "V", "kVA", "MVA", "kW", "MW", "kWh", "MWh", "kWp", "A", "mA", "W", "kA", "Hz", "kHz", "MHz", "GHz",
     "mm", "cm", "m", "km", "mm²", "cm²", "m²", "km²", "m³", "kg", "g", "mg", "t", "ha", "ml", "kl", "GB", "TB", "MB",
-    "kPa", "MPa", "bar", "ppm", "dB", "rpm", "Nm",
+    "kPa", "MPa", "bar", "ppm", "gsm", "dB", "rpm", "Nm",
 )  # fmt: skip
 _SPELLINGS = {unit.lower().replace("²", "2").replace("³", "3"): unit for unit in _UNITS}
 _MEASURE = re.compile(r"(?P<number>\d[\d.,]*(?:[x/×-]\d[\d.,]*)*)(?P<unit>[a-zA-Z]{1,3}[23²³]?)", re.ASCII)
