@@ -256,7 +256,7 @@ def _trigger(raw: dict[str, Any]) -> Trigger:
 
 
 def _concurrency(raw: object) -> tuple[Concurrency, ...]:
-    items = list(raw) if isinstance(raw, list) else [raw] if raw else []
+    items: list[Any] = list(raw) if isinstance(raw, list) else [raw] if raw else []
     if len(items) > 2:
         raise RefusedError("at most two concurrency limits are possible")
     found = []
