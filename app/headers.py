@@ -15,8 +15,9 @@ CONTENT_SECURITY_POLICY = (
 )
 MAX_BODY = 256 * 1024
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-# An invocation carries its run's state (32 MiB at most, as on Inngest) and the event that it began with.
-MAX_INVOCATION = 40 * 1024 * 1024
+# An invocation carries its run's state and the event that it began with: ours come to kilobytes, and nothing else is
+# served here. Whoever has no key can make us read so much.
+MAX_INVOCATION = 4 * 1024 * 1024
 # The embedded engine reads these itself, within limits of its own, and only from callers that have a key.
 _ENGINE = ("/e/", "/fn/", "/invoke/", "/v0/", "/v1/", "/v2/")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +15,9 @@ import httpx
 import inngest
 from fastapi import HTTPException, Request
 
+from app.headers import MAX_BODY
 from app.settings import Settings
-from engine import EngineConfig
+from engine import EngineConfig, signing
 from engine.backoff import BASE
 from engine.config import OnAccept
 from functions.client import make_client
@@ -83,11 +85,15 @@ def engine_config(settings: Settings, *, on_accept: OnAccept | None = None) -> E
     )
 
 
-def request_checks(settings: Settings) -> list[Callable[[Request], None]]:
+def request_checks(settings: Settings) -> list[Callable[[Request], Awaitable[None] | None]]:
     """What a request to the functions' endpoint has to pass before the SDK reads it."""
-    if signing_key(settings) is None:
+    key, fallback = signing_key(settings), settings.inngest_signing_key_fallback
+    if key is None:
         return []
-    return [fresh_signature] if settings.inngest_dev else [signed, fresh_signature]
+    if settings.inngest_dev:
+        return [fresh_signature]
+    keys = [key, *([fallback.get_secret_value()] if fallback else [])]
+    return [signed, fresh_signature, large_body_signed(keys)]
 
 
 def fresh_signature(request: Request) -> None:
@@ -105,6 +111,24 @@ def signed(request: Request) -> None:
     """Refuses an unsigned request that wants something done, before its body is read."""
     if request.method != "GET" and "x-inngest-signature" not in request.headers:
         raise HTTPException(401, "The request is not signed with the signing key.")
+
+
+def large_body_signed(keys: list[str]) -> Callable[[Request], Awaitable[None]]:
+    """Refuses a large body with a wrong signature, in a thread and one at a time: the SDK brings what anybody sends
+    into canonical form before it looks at the signature, and all others would wait for that."""
+    one_at_a_time = asyncio.Lock()
+
+    async def check(request: Request) -> None:
+        body = await request.body()
+        if len(body) <= MAX_BODY:
+            return
+        header = request.headers.get("x-inngest-signature")
+        async with one_at_a_time:
+            rightly = await asyncio.to_thread(signing.verify, body, header, keys, time.time())
+        if not rightly:
+            raise HTTPException(401, "The request is not signed with the signing key.")
+
+    return check
 
 
 async def cancel_run(client: inngest.Inngest, run_id: str) -> bool:

@@ -34,7 +34,7 @@ def canonical(body: bytes) -> bytes:
     """The body in JSON Canonicalization Scheme; what is no JSON stays as it is."""
     try:
         out = jcs.canonicalize(orjson.loads(body))
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
     return out if isinstance(out, bytes) else body
 

@@ -424,7 +424,7 @@ def test_a_body_that_does_not_say_how_long_it_is_is_cut_off_as_well(target: Targ
 
 def test_an_unsigned_invocation_is_refused_before_it_is_read(target: Target) -> None:
     for method in ("POST", "PUT"):
-        head = f"{method} {ENDPOINT} HTTP/1.1\r\nHost: x\r\nContent-Length: 30000000\r\n\r\n"
+        head = f"{method} {ENDPOINT} HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_INVOCATION}\r\n\r\n"
         assert status_of(target, head.encode()) == b"401"
     target.is_well()
 

@@ -17,6 +17,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from app.headers import MAX_BODY
 from app.loopback import ThreadedServer
 from app.replay.stand_in import ReplayConfig, make_app
 from app.runtime import utc_now
@@ -266,6 +267,19 @@ def test_in_production_the_endpoint_wants_fresh_signatures(
         assert [answer.status_code for answer in refused] == [401] * len(refused)
         good = program.post(address, content=body, headers={"X-Inngest-Signature": signature(body)})
         assert good.status_code == 206, good.text
+        large = json.dumps(
+            json.loads(body) | {"v": "x" * MAX_BODY}, separators=(",", ":"), sort_keys=True
+        ).encode()
+        good = program.post(address, content=large, headers={"X-Inngest-Signature": signature(large)})
+        assert good.status_code == 206, good.text
+        for method in ("GET", "POST", "PUT"):
+            forged = {"X-Inngest-Signature": signature(large, key="signkey-prod-" + "11" * 32)}
+            answer = program.request(method, address, content=large, headers=forged)
+            # Ours, from a thread: the SDK would answer while nobody else is.
+            assert (answer.status_code, "is not signed with" in answer.text) == (401, True)
+        deep = b"[" * 200_000 + b"]" * 200_000
+        answer = program.post(address, content=deep, headers={"X-Inngest-Signature": signature(b"")})
+        assert answer.status_code == 401
 
 
 def _token(client: httpx.Client) -> str:
