@@ -252,6 +252,7 @@ def test_in_production_the_endpoint_wants_fresh_signatures(
     with BackgroundServing(settings) as serving, httpx.Client(base_url=serving.url, timeout=30) as program:
         assert serving.runtime.source.kind == "live"
         refused = [
+            program.get("/api/inngest"),
             program.put("/api/inngest"),
             program.post(address, content=body),
             program.post(address, content=body, headers={"X-Inngest-Signature": "t=1&s=00"}),
@@ -265,6 +266,7 @@ def test_in_production_the_endpoint_wants_fresh_signatures(
             ),
         ]
         assert [answer.status_code for answer in refused] == [401] * len(refused)
+        assert all("signed with" in answer.text for answer in refused[:3]), "the SDK was asked"
         good = program.post(address, content=body, headers={"X-Inngest-Signature": signature(body)})
         assert good.status_code == 206, good.text
         large = json.dumps(
