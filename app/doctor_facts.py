@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.freshness import Host
+from app.freshness_facts import gather
 from db import console, measures
 from functions.client import APP_ID
 
@@ -61,10 +62,9 @@ def upstream(connection: sa.Connection) -> tuple[list[Host], str | None]:
     return hosts, reason
 
 
-def last_sync(connection: sa.Connection) -> datetime | None:
-    """The end of the last sync that succeeded."""
-    ended: datetime | None = _row(connection, _LAST_SYNC)[0]
-    return ended
+def last_sync(connection: sa.Connection, now: datetime) -> datetime | None:
+    """The end of the last complete sync, as the first page and /readyz have it."""
+    return gather(connection, now=now).last_complete_at
 
 
 def executions(connection: sa.Connection, now: datetime) -> int:
@@ -112,6 +112,3 @@ WHERE NOT accepted AND NOT EXISTS (
 )
 ORDER BY fetched_at DESC LIMIT 1
 """
-_LAST_SYNC = (
-    "SELECT max(finished_at) FROM jobs WHERE type = 'DELTA_SYNC' AND status IN ('SUCCESS', 'PARTIAL')"
-)

@@ -280,11 +280,11 @@ def job_log(unlogged: int) -> Check:
 
 
 def last_sync(finished: datetime | None, now: datetime) -> Check:
-    """Whether the data are fresh: `finished` is the end of the last successful sync."""
+    """Whether the data are fresh: `finished` is the end of the last complete sync."""
     if finished is None:
-        return bad("Last sync", "warning", "none has succeeded yet", "sync")
+        return bad("Last sync", "warning", "none has been complete yet", "sync")
     age = max(now - finished, timedelta())
-    found = f"succeeded {in_words(age)} ago"
+    found = f"the last complete one ended {in_words(age)} ago"
     return good("Last sync", found) if age <= LATE_AFTER else bad("Last sync", "warning", found, "sync")
 
 

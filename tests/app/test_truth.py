@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from app import doctor_facts, judgements
 from app.freshness import Verdict, verdict
 from app.freshness_facts import gather
 from app.words import since
@@ -85,6 +86,9 @@ def test_partial_syncs_that_could_not_read_a_source_do_not_keep_the_data_fresh(
     found = verdict_at(db_engine, NOW)
     assert found.state == "stale"
     assert "The last sync did a part of its work: it was not read." in found.causes
+    with db_engine.connect() as connection:
+        told = judgements.last_sync(doctor_facts.last_sync(connection, NOW), NOW)
+    assert (told.state, told.found) == ("warning", "the last complete one ended 7 hours ago")
 
 
 def test_a_sync_of_old_days_says_nothing_about_today(db_engine: sa.Engine) -> None:
