@@ -131,8 +131,9 @@ async def _decide(
     if not await _is_first(connection, function, intent, event, now):
         _turn_away(found, caller, "invoked function has run for its idempotency key", now)
         return
-    if function.rate_limit is not None:
-        key = f"rate|{function.id}|{expressions.key(function.rate_limit.key, event)}"[:1000]
+    rate = function.rate_limit and expressions.own_key(function.rate_limit.key, event)
+    if function.rate_limit is not None and rate is not None:
+        key = f"rate|{function.id}|{rate}"[:1000]
         turn = flow.rate_limit(function.rate_limit, await admitting.limiter(connection, key, now), now)
         if not turn.allowed:
             await admitting.count_drop(connection, key)
@@ -172,8 +173,9 @@ async def _is_first(
     keys = []
     if intent.sender_id is not None:
         keys.append(f"event:{intent.sender_id}")
-    if function.idempotency is not None:
-        keys.append(f"key:{expressions.key(function.idempotency, event)}"[:1000])
+    own = function.idempotency and expressions.own_key(function.idempotency, event)
+    if own is not None:
+        keys.append(f"key:{own}"[:1000])
     for key in keys:
         until = now + DEDUPE_FOR
         if not await admitting.first_time(connection, function.id, key, intent.event_id, until, now):
@@ -239,8 +241,9 @@ async def _start(
     run = new_run(function, event, event_ids, now, cause=INVOKE if caller else EVENT)
     if caller is not None:
         run.parent_run, run.parent_step = caller
-    if function.singleton is not None:
-        key = f"{function.id}|{expressions.key(function.singleton.key, event)}"[:1000]
+    single = function.singleton and expressions.own_key(function.singleton.key, event)
+    if function.singleton is not None and single is not None:
+        key = f"{function.id}|{single}"[:1000]
         holder = await admitting.single(connection, key, run.id)
         if holder != run.id:
             if function.singleton.mode == "skip":

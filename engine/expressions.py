@@ -118,17 +118,29 @@ def key(source: str | None, event: Any) -> str:
     """
     if source is None:
         return ""
+    value = _key_value(source, event)
+    return value if isinstance(value, str) else _text(value, nothing="null")
+
+
+def own_key(source: str | None, event: Any) -> str | None:
+    """As `key`, but None where the value is null or false: as on Inngest such an event is one of its own."""
+    if source is None:
+        return ""
+    value = _key_value(source, event)
+    return None if value is None or value is False else _text(value)
+
+
+def _key_value(source: str, event: Any) -> Any:
     compiled = _compiled(source)
     bound = attributes.bind(compiled.attributes, {"event": event})
     try:
-        value = compiled.program.execute(bound)
+        return compiled.program.execute(bound)
     except _FAULTS:
         texts = {name: _text(each) for name, each in bound.items()}
-        try:
-            value = compiled.program.execute(texts)
-        except _FAULTS:
-            value = None
-    return value if isinstance(value, str) else _text(value, nothing="null")
+    try:
+        return compiled.program.execute(texts)
+    except _FAULTS:
+        return None
 
 
 def _text(value: Any, *, nothing: str = "") -> str:

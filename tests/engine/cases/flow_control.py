@@ -169,6 +169,33 @@ async def a_rate_limit_drops_the_excess(trial: Trial) -> None:
 
 
 @case
+async def an_event_without_the_key_counts_for_none(trial: Trial) -> None:
+    gate, hour, key = trial.gate(), dt.timedelta(hours=1), "event.data.user"
+
+    @trial.function("keyless", rate_limit=inngest.RateLimit(limit=1, period=hour, key=key))
+    async def rated_by_user(ctx: Any) -> None:
+        return None
+
+    @trial.function("keyless", idempotency=key)
+    async def once_a_user(ctx: Any) -> None:
+        return None
+
+    @trial.function("keyless", singleton=inngest.Singleton(mode="skip", key=key))
+    async def one_of_a_user(ctx: Any) -> None:
+        await gate.passed()
+
+    await trial.serve()
+    for _ in range(2):
+        event = await trial.send("keyless")
+
+        async def three(event: str = event) -> list[dict[str, Any]]:
+            runs = await trial.runs(event)
+            return runs if len(runs) == 3 else []
+
+        await trial.until(three, "a run of each")
+
+
+@case
 async def priority_orders_what_waits(trial: Trial) -> None:
     gate = trial.gate()
     order: list[str] = []
