@@ -63,7 +63,11 @@ _PLAIN = {**dict.fromkeys(_DASHES, "-"), **dict.fromkeys(_LINE_ENDS, "\n")}
 _CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 _INVISIBLE = "\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 _SURROGATES = "\ud800-\udfff"
-_ODD = re.compile(f"[{_CONTROLS}{_INVISIBLE}{_SURROGATES}{_DASHES}]")
+_PRIVATE = "\ue000-\uf8ff"  # bullets of a word processor's own font
+_ODD = re.compile(f"[{_CONTROLS}{_INVISIBLE}{_SURROGATES}{_DASHES}{_PRIVATE}]")
+_SIGNS_OF_MISREADING = ("\xc2", "\xc3", "\xe2")
+_FOLLOWING = "\x80-\xbf" + bytes(range(0x80, 0xA0)).decode("cp1252", "ignore")  # what may follow in UTF-8
+_MISREAD = re.compile(f"[\xc2\xc3][{_FOLLOWING}]|\xe2[{_FOLLOWING}]{{2}}|\xe2\u20ac")
 _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});")
 _MANY_EMPTY_LINES = re.compile(r"\n{3,}")
 
@@ -101,7 +105,7 @@ def text(value: object) -> str | Unreadable | None:
     if isinstance(value, str):
         value = _without_entities(value)
         if not (value.isascii() and value.isprintable()):
-            value = " ".join(_ODD.sub(_plain, value).split())
+            value = " ".join(_cleaned(value).split())
         elif "  " in value or value.strip() is not value:
             value = " ".join(value.split())
         return None if len(value) < 16 and value.casefold() in PLACEHOLDERS else value
@@ -122,6 +126,26 @@ def _without_entities(value: str) -> str:
     return value
 
 
+def _cleaned(value: str) -> str:
+    while any(sign in value for sign in _SIGNS_OF_MISREADING):
+        read = _ODD.sub(_plain, _MISREAD.sub(_reread, value))
+        if read == value:
+            break
+        value = read
+    return _ODD.sub(_plain, value)
+
+
+def _reread(misread: re.Match[str]) -> str:
+    """The dash of ``SKA SA â€“ Square Kilometre Array``: UTF-8 that was taken for Windows' code page."""
+    if misread[0] == "\xe2\u20ac":
+        return "\u201d"  # its third byte is no character of the code page
+    return b"".join(map(_byte, misread[0])).decode()
+
+
+def _byte(character: str) -> bytes:
+    return bytes([ord(character)]) if "\x80" <= character < "\xa0" else character.encode("cp1252")
+
+
 def paragraphs(value: object) -> str | Unreadable | None:
     """Text of several lines, with line breaks kept as ``\\n``, otherwise cleaned as ``text`` does."""
     if not isinstance(value, str):
@@ -130,7 +154,7 @@ def paragraphs(value: object) -> str | Unreadable | None:
     if value.isascii() and value.isprintable():
         return text(value)
     value = value.replace("\r\n", "\n").replace("\r", "\n")
-    lines = (" ".join(line.split()) for line in _ODD.sub(_plain, value).split("\n"))
+    lines = (" ".join(line.split()) for line in _cleaned(value).split("\n"))
     value = _MANY_EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
     return None if value.casefold() in PLACEHOLDERS else value
 
@@ -186,6 +210,8 @@ def amount(value: object) -> Decimal | Unreadable | None:
 
 def _plain(odd: re.Match[str]) -> str:
     character = odd[0]
+    if "\ue000" <= character <= "\uf8ff":
+        return "\u2022"
     return "\ufffd" if "\ud800" <= character <= "\udfff" else _PLAIN.get(character, "")
 
 

@@ -31,6 +31,13 @@ ANYTHING = st.recursive(
         ("bell\x07 nul\x00 sep\x1c end", "bell nul sep end"),
         ("half \ud83d character", "half \ufffd character"),
         ("Café uMgungundlovu 😀", "Café uMgungundlovu 😀"),
+        ("SKA SA â€“ Square Kilometre Array", "SKA SA - Square Kilometre Array"),
+        ("SUPPLY OF â€œPPEâ€\x9d AND MENâ€™S BOOTS", "SUPPLY OF “PPE” AND MEN’S BOOTS"),
+        ("SUPPLY OF â€œPPEâ€ ITEMS AT 25Â°C", "SUPPLY OF “PPE” ITEMS AT 25°C"),
+        ("HOÃ‹RSKOOL", "HOËRSKOOL"),
+        ("twice misread: crÃƒÂ¨che", "twice misread: crèche"),
+        ("CAFÉ’S – Â and Ã and â stay", "CAFÉ’S - Â and Ã and â stay"),
+        ("\uf0b7 Valid tax clearance", "• Valid tax clearance"),
         (136707, "136707"),
         (274.0, "274"),
         (1.5, "1.5"),
@@ -146,7 +153,9 @@ def test_no_value_makes_them_raise(name: str, value: object) -> None:
         found.encode()
 
 
-@given(st.text(st.characters(), max_size=40))
+@given(
+    st.text(st.characters(), max_size=40) | st.text(st.sampled_from("âÃÂ€œ™–\x9d\xa0°a \u200b"), max_size=9)
+)
 def test_cleaning_twice_changes_nothing(given_text: str) -> None:
     once = values.text(given_text)
     assert values.text(once) == once
