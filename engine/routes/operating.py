@@ -47,6 +47,13 @@ def routes(edge: Edge) -> Iterator[Route]:
         if isinstance(app, str) and isinstance(name, str) and name not in slugs and f"{app}-{name}" in slugs:
             wanted["function_id"] = f"{app}-{name}"
 
+    async def matching(found: dict[str, Any], **more: Any) -> list[str]:
+        """The runs of a bulk request; one for a function that nobody has heard of is a mistake."""
+        runs = await operations.find(engine, **found, **more)
+        if not runs and found["function"] not in (None, *engine.registry.by_slug):
+            raise ApiError(404, f"function {found['function']} is not registered")
+        return runs
+
     async def cancel(request: Request) -> Response:
         wanted = await json_object(request)
         full_function_id(wanted)
@@ -57,7 +64,7 @@ def routes(edge: Edge) -> Iterator[Route]:
             raise ApiError(400, "started_before must be in the past")
         if found["app"] is None and found["function"] is None:
             raise ApiError(400, "app_id or function_id is missing")
-        runs = await operations.find(engine, **found)
+        runs = await matching(found)
         if wanted.get("dry_run"):
             return answer({"data": {"count": len(runs)}, "metadata": edge.metadata()})
         cancellation = await operations.cancel_matching(engine, wanted, runs)
@@ -79,7 +86,7 @@ def routes(edge: Edge) -> Iterator[Route]:
             raise ApiError(400, "statuses must list some of Completed, Failed and Cancelled")
         if found["function"] is None and found["app"] is None:
             raise ApiError(400, "app_id or function_id is missing")
-        runs = await operations.find(engine, statuses=[name for name in names if name], **found)
+        runs = await matching(found, statuses=[name for name in names if name])
         if wanted.get("dry_run"):
             return answer({"data": {"count": len(runs)}, "metadata": edge.metadata()})
         started = await operations.replay(engine, runs)

@@ -139,6 +139,14 @@ def test_a_bad_request_is_the_callers_fault(stage: Stage, method: str, path: str
     assert 400 <= reply.status_code < 500, f"{reply.status_code} {reply.text}"
 
 
+@pytest.mark.parametrize("path", ["/v1/cancellations", "/v1/replays"])
+def test_a_bulk_request_for_an_unknown_function_says_so(stage: Stage, path: str) -> None:
+    wanted = {"app_id": "shop", "function_id": "mistyped", "started_before": "2024-01-01T00:00:00Z"}
+    for more in ({}, {"dry_run": True}):
+        reply = httpx.post(f"{stage.origin}{path}", json={**wanted, **more}, timeout=30)
+        assert (reply.status_code, reply.json()["error"]) == (404, "function mistyped is not registered")
+
+
 def test_events_want_a_known_key_in_production(guarded: Stage) -> None:
     body = b'{"name":"x"}'
     refused = post(guarded, "/e/wrong", body)
