@@ -15,6 +15,8 @@ MAX_ENRICHMENT = 20_000
 MAX_PAUSE_MS = 60_000
 R = TypeVar("R", bound="Request")
 Count = Annotated[int, Field(ge=0, le=MAX_ENRICHMENT)]
+# Years before eTenders' first data (May 2021, DATA.md §1): an earlier day is a slip.
+Day = Annotated[date, Field(ge=date(2015, 1, 1))]
 
 
 class InvalidEvent(Exception):  # noqa: N818 - the event is at fault, not the program
@@ -30,12 +32,21 @@ class Request(BaseModel):
 
     admin_user_id: str | None = None
 
+    def check_today(self, name: str, today: date) -> None:
+        """Raises InvalidEvent for what cannot be done on this day."""
+
 
 class _Days(Request):
     """An event about publication days; with both, the first is not after the last."""
 
-    from_date: date | None = None
-    to_date: date | None = None
+    from_date: Day | None = None
+    to_date: Day | None = None
+
+    def check_today(self, name: str, today: date) -> None:
+        """A day that has not begun has nothing to fetch, and would be asked for again until it has."""
+        if self.from_date and self.from_date > today:
+            message = f"{name}: fromDate {self.from_date} is in the future"
+            raise InvalidEvent(message)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -71,8 +82,8 @@ class EnrichRequested(Request):
 class EnrichBackfillRequested(Request):
     """tender/enrich-backfill.requested"""
 
-    from_date: date
-    to_date: date
+    from_date: Day
+    to_date: Day
     max_enrichment: Count
     rate_limit: Annotated[int, Field(ge=0, le=MAX_PAUSE_MS)] | None = None
 

@@ -104,7 +104,7 @@ def _determine_days(request: HistoryBackfillRequested, step: Step) -> Json:
 
 
 def _days(request: HistoryBackfillRequested, today: date) -> tuple[date, date]:
-    last = request.to_date or today
+    last = min(request.to_date or today, today)
     return request.from_date or last, last
 
 

@@ -54,8 +54,9 @@ def days_to_list(
     """The days a routine sync lists: the recent ones, those never asked for, and incomplete ones that are due.
 
     Days after the cursor that are proven complete are left alone; so a day that stays incomplete costs its own
-    retries, and not those of every day since.
+    retries, and not those of every day since. One that has not begun is never asked for.
     """
+    incomplete = [day for day in incomplete if day <= today]
     if cursor is None:
         return sorted({*_range(today - timedelta(days=first_days - 1), today), *incomplete})
     recent = _range(min(cursor - timedelta(days=overlap - 1), today), cursor)
@@ -71,7 +72,7 @@ def determine(step: Step, *, from_date: date | None, to_date: date | None) -> Js
     with resources.engine.begin() as conn:
         cursor = sync_state.cursor(conn)
         if from_date or to_date:
-            last = to_date or today
+            last = min(to_date or today, today)
             days = _range(from_date or last - timedelta(days=limits.first_sync_days - 1), last)
         else:
             # A first sync that came to nothing may lie a while back: its days are still owed.

@@ -24,6 +24,7 @@ from functions.events import InvalidEvent, Request, parse
 from functions.failures import describe
 from functions.gate import HostRestsError
 from functions.resources import Attempt, Resources
+from ocds.dates import day_of
 from ocds.errors import UpstreamError
 
 log = logging.getLogger("protenders.steps")
@@ -151,6 +152,7 @@ class Recorder:
         request: Request | None = None
         try:
             request = parse(model, event)
+            request.check_today(event.name, day_of(now))
         except InvalidEvent as problem:
             fault = problem
         with resources.engine.begin() as conn:

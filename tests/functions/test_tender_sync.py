@@ -152,6 +152,8 @@ def test_the_rest_of_a_large_first_sync_goes_to_a_background_run(make_world: Mak
             {"fromDate": "2026-10-05", "toDate": "2026-10-01"},
             "fromDate 2026-10-05 is after toDate 2026-10-01",
         ),
+        ({"fromDate": "0001-01-01"}, "fromDate"),
+        ({"fromDate": "2036-10-05", "toDate": "2036-10-07"}, "fromDate 2036-10-05 is in the future"),
         ({"maxEnrichment": -1}, "maxEnrichment"),
         ({"maxEnrichmnet": 1}, "maxEnrichmnet is not a field of this event"),
         ({"triggeredBy": "somebody"}, "triggeredBy"),
@@ -190,6 +192,18 @@ def test_a_manual_window_lists_its_days_and_leaves_the_cursor(world: World) -> N
         job = world.sync(fromDate=days[0], toDate=days[1])
         assert job.metadata["window"] == {"from": days[0], "to": days[1]}
         assert world.scalar("SELECT value FROM sync_state WHERE key = 'cursor'") == cursor
+
+
+def test_no_sync_asks_for_days_that_have_not_begun(world: World) -> None:
+    world.sync()
+    today = world.clock.now.date()
+    assert world.sync(fromDate=str(today), toDate="2036-01-01").metadata["window"]["to"] == str(today)
+    assert world.scalar("SELECT max(day) FROM coverage_days") == today
+
+    # What an earlier release has noted of such days does no harm.
+    world.execute("INSERT INTO coverage_days (day, reason) VALUES ('2036-01-01', 'not listed')")
+    world.clock.forward(minutes=30)
+    assert world.sync().metadata["window"]["to"] == str(today)
 
 
 def test_publication_waits_for_enrichment_where_that_is_required(make_world: MakeWorld) -> None:
