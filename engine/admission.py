@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from engine import expressions, flow, operations, wire
+from engine import expressions, flow, operations, singletons, wire
 from engine.functions import Batch, Debounce, Function
 from engine.records import Accept, Delivery
 from engine.routing import DEDUPE_FOR, EVENT, INVOKE, new_run
@@ -241,22 +241,17 @@ async def _start(
     run = new_run(function, event, event_ids, now, cause=INVOKE if caller else EVENT)
     if caller is not None:
         run.parent_run, run.parent_step = caller
-    single = function.singleton and expressions.own_key(function.singleton.key, event)
-    if function.singleton is not None and single is not None:
-        key = f"{function.id}|{single}"[:1000]
-        holder = await admitting.single(connection, key, run.id)
-        if holder != run.id:
-            if function.singleton.mode == "skip":
-                _turn_away(found, caller, "invoked function is a singleton, and is running already", now)
-                return
-            await admitting.replace_single(connection, key, run.id)
-            superseded = [r for r in found.accept.runs if r.id == holder]
-            if superseded:
-                earlier = superseded[0]
-                found.accept.runs.remove(earlier)
-                if earlier.parent_run and earlier.parent_step:
-                    _turn_away(found, (earlier.parent_run, earlier.parent_step), "function cancelled", now)
-            else:
-                found.cancelled.append(holder)
-        run.singleton = key
+    holder = await singletons.take_place(connection, function, event, run)
+    if holder is not None and run.singleton is None:
+        _turn_away(found, caller, "invoked function is a singleton, and is running already", now)
+        return
+    if holder is not None:
+        superseded = [r for r in found.accept.runs if r.id == holder]
+        if superseded:
+            earlier = superseded[0]
+            found.accept.runs.remove(earlier)
+            if earlier.parent_run and earlier.parent_step:
+                _turn_away(found, (earlier.parent_run, earlier.parent_step), "function cancelled", now)
+        else:
+            found.cancelled.append(holder)
     found.accept.runs.append(run)

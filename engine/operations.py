@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from engine import expressions, ids, system_events, wire
+from engine import expressions, ids, singletons, system_events, wire
 from engine.functions import Function
-from engine.records import CANCELLED, Accept, Delivery, NewEvent, NewRun
+from engine.records import CANCELLED, Accept, Delivery, NewEvent
 from engine.routing import RERUN, new_run, route
 from engine.sql import accepting, applying, gating, operating, queueing, reading
 from engine.sql.applying import Connection
@@ -116,7 +116,7 @@ async def rerun(engine: Engine, run_id: str, *, from_step: str | None = None, **
     new_id = ids.ulid(int(now.timestamp() * 1000))
     event_id = ids.ulid(int(now.timestamp() * 1000))
 
-    async def work(connection: Connection) -> NewRun:
+    async def work(connection: Connection) -> list[str]:
         row = await reading.run(connection, run_id)
         if row is None:
             raise NotPossibleError(f"run {run_id} is not known")
@@ -133,15 +133,18 @@ async def rerun(engine: Engine, run_id: str, *, from_step: str | None = None, **
             event, event_ids, step_input = orjson.loads(stored[0].body), [event_id, *event_ids[1:]], {}
         run = new_run(function, event, event_ids, now, cause=RERUN)
         run.id, run.original_run = new_id, run_id
+        holder = await singletons.take_place(connection, function, event, run)
+        if holder is not None and run.singleton is None:
+            raise NotPossibleError(f"function {row.slug} is a singleton, and its run {holder} has not ended")
         again = [Accept(events=stored, runs=[run])]
         created, _ = await accepting.accept(connection, engine.owner, again, now)
         if created and from_step is not None:
             await _keep_steps(connection, run_id, run.id, from_step, step_input, now)
-        return run
+        return await end_runs(engine, connection, [holder] if holder else [], now)
 
-    run = await engine.database.run(work, "rerun")
+    engine.ended_elsewhere(await engine.database.run(work, "rerun"))
     engine.after_write(Aftermath(ready=True))
-    return run.id
+    return new_id
 
 
 def _edited_event(event: dict[str, Any], data: Any, event_id: str, now: datetime) -> NewEvent:

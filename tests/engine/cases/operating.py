@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
+import inngest
+
 from tests.engine.trial import Trial, case
 
 
@@ -170,3 +173,40 @@ async def the_server_says_that_it_is_there_and_what_it_is(trial: Trial) -> None:
     assert described.status_code == 200
     assert described.headers["content-type"].startswith("application/json")
     assert described.json()["version"]
+
+
+@case
+async def a_rerun_keeps_to_its_singleton(trial: Trial) -> None:
+    gate = trial.gate()
+
+    @trial.function(singleton=inngest.Singleton(mode="skip"))
+    async def solitary(ctx: Any) -> None:
+        if ctx.event.data["n"] == 2:
+            await gate.passed()
+
+    @trial.function(singleton=inngest.Singleton(mode="cancel"))
+    async def newest_only(ctx: Any) -> None:
+        if ctx.event.data["n"] == 2:
+            await ctx.step.sleep("sleep", 60_000)
+
+    await trial.serve()
+
+    async def rerun(run: dict[str, Any]) -> httpx.Response:
+        return await trial.http.post(f"/v1/runs/{run['run_id']}/rerun", json={})
+
+    ended = await trial.outcome("solitary", {"n": 1})
+    busy = await trial.run_of(await trial.send("solitary", {"n": 2}))
+    await trial.until(gate.reached.is_set, "the second run")
+    refused = await rerun(ended)
+    assert refused.status_code == 400
+    assert f"is a singleton, and its run {busy['run_id']} has not ended" in refused.json()["error"]
+    gate.open()
+    await trial.ended(busy["run_id"])
+    again = (await rerun(ended)).json()["data"]["run_id"]
+    assert (await trial.ended(again))["status"] == "Completed"
+
+    ended = await trial.outcome("newest_only", {"n": 1})
+    busy = await trial.run_of(await trial.send("newest_only", {"n": 2}))
+    again = (await rerun(ended)).json()["data"]["run_id"]
+    assert (await trial.ended(again))["status"] == "Completed"
+    assert (await trial.ended(busy["run_id"]))["status"] == "Cancelled"
