@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import inngest
@@ -19,6 +19,7 @@ from app.runtime import Runtime
 from db import audit, jobs
 from engine import operations
 from functions.events import EVENTS
+from ocds.dates import day_of
 
 SYNC = "tender/sync.requested"
 ENRICH_TODAY = "tender/enrich-today.requested"
@@ -57,7 +58,7 @@ class By:
     ip: str | None = None
 
 
-def check_event(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def check_event(name: str, data: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     """The event's data as it will be sent. Raises ActionRefusedError naming the field that is wrong."""
     model = EVENTS.get(name)
     if model is None:
@@ -67,6 +68,8 @@ def check_event(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
         parsed = model.model_validate(dict(data))
     except ValidationError as problem:
         raise ActionRefusedError(faults(problem)) from problem
+    if reason := parsed.untimely(day_of(now)):
+        raise ActionRefusedError(reason)
     return parsed.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
 
 
@@ -84,7 +87,7 @@ async def send(
     runtime: Runtime, by: By, name: str, data: Mapping[str, Any], *, event_id: str | None = None, action: str
 ) -> Sent:
     """Sends an event to whoever runs the functions. Raises ActionRefusedError for data that cannot be used."""
-    checked = check_event(name, data)
+    checked = check_event(name, data, now=runtime.clock())
     identifier = event_id or str(ULID())
     event = inngest.Event(name=name, data=checked, id=identifier)
     if runtime.durable is not None:

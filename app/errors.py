@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("protenders.http")
 
+_NO_BODY = frozenset({"json_invalid", "missing", "model_attributes_type"})
+
 
 def install(app: FastAPI) -> None:
     """Puts the handlers in place."""
@@ -54,6 +56,8 @@ async def _invalid(request: Request, problem: Exception) -> Response:
 
 def _sentence(error: dict[str, Any]) -> str:
     """The field, as far as it is one field's fault, and what is wrong."""
+    if error["type"] in _NO_BODY and (len(error["loc"]) == 1 or error["type"] == "json_invalid"):
+        return "The body must be a JSON object, sent as application/json."
     field = ".".join(str(part) for part in error["loc"][1:])
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{field}: {message}" if field else message

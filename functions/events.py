@@ -32,8 +32,10 @@ class Request(BaseModel):
 
     admin_user_id: str | None = None
 
-    def check_today(self, name: str, today: date) -> None:
-        """Raises InvalidEvent for what cannot be done on this day."""
+    def untimely(self, today: date) -> str | None:
+        """Why it cannot be done on this day; None if it can."""
+        del today
+        return None
 
 
 class _Days(Request):
@@ -42,11 +44,11 @@ class _Days(Request):
     from_date: Day | None = None
     to_date: Day | None = None
 
-    def check_today(self, name: str, today: date) -> None:
+    def untimely(self, today: date) -> str | None:
         """A day that has not begun has nothing to fetch, and would be asked for again until it has."""
         if self.from_date and self.from_date > today:
-            message = f"{name}: fromDate {self.from_date} is in the future"
-            raise InvalidEvent(message)
+            return f"fromDate {self.from_date} is in the future"
+        return None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -152,7 +152,8 @@ class Recorder:
         request: Request | None = None
         try:
             request = parse(model, event)
-            request.check_today(event.name, day_of(now))
+            if reason := request.untimely(day_of(now)):
+                fault = InvalidEvent(f"{event.name}: {reason}")
         except InvalidEvent as problem:
             fault = problem
         with resources.engine.begin() as conn:

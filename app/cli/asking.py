@@ -20,6 +20,7 @@ from app.cli.outcome import STATUS_CODES, CommandError, Exit, UsageError
 from app.database import database
 from app.inngest_link import build_client
 from app.runfile import RunFile
+from app.runtime import utc_now
 from app.serving import BackgroundServing
 from app.settings import Settings, SourceChoice
 from db.jobs import Job
@@ -41,7 +42,7 @@ def ask(
         "WARNING" if settings.log_level == "INFO" else settings.log_level, "console", settings.secret_values()
     )
     try:
-        actions.check_event(name, data)
+        actions.check_event(name, data, now=utc_now())
     except actions.ActionRefusedError as refusal:
         raise UsageError(f"{name}: {refusal}") from refusal
     identifier = event_id or str(ULID())

@@ -27,6 +27,8 @@ from db.jobs_tables import ACTIVE, STATUSES
         (["send", "tender/sync.requested", "--data", '{"fromDate": "x"}'], "fromDate"),
         (["send", "tender/sync.requested", "--data", '{"colour": "red"}'], "colour"),
         (["send", "no/such.event"], "There is no event 'no/such.event'"),
+        (["sync", "--from", "2999-01-01"], "fromDate 2999-01-01 is in the future"),
+        (["backfill", "--from", "0001-01-01", "--to", "2026-01-01"], "fromDate"),
         (["enrich", "12345"], "ocid"),
         (["serve", "--source", "imagined"], "write live, replay or auto"),
         (["serve", "--port", "99999"], "port"),

@@ -172,6 +172,7 @@ def test_the_job_log_has_the_promised_shape(anybody: httpx.Client, job_id: str) 
     [
         ({"fromDate": "yesterday"}, "fromDate"),
         ({"fromDate": "2026-08-14", "toDate": "2026-08-01"}, "toDate: is before fromDate"),
+        ({"fromDate": "2999-01-01"}, "fromDate 2999-01-01 is in the future"),
         ({"colour": "red"}, "colour"),
         ({"maxEnrichment": -1}, "maxEnrichment"),
         ({"maxEnrichment": True}, "maxEnrichment"),
@@ -183,6 +184,14 @@ def test_a_wrong_request_names_its_field(anybody: httpx.Client, body: dict[str, 
     answer = anybody.post("/api/admin/jobs/sync-now", json=body, headers=basic("admin"))
     assert answer.status_code == 422
     assert field in answer.json()["error"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"x"])
+def test_a_body_that_is_no_object_is_told(anybody: httpx.Client, content: bytes) -> None:
+    head = basic("admin") | {"Content-Type": "application/json"}
+    answer = anybody.post("/api/admin/jobs/enrich-backfill", content=content, headers=head)
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "The body must be a JSON object, sent as application/json."
 
 
 @pytest.mark.parametrize(
