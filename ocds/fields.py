@@ -11,6 +11,7 @@ from ocds.values import UNREADABLE, Unreadable
 
 _T = TypeVar("_T")
 _EMPTY: dict[str, Any] = {}
+_YEARS = range(1990, 2100)  # the portal is of 2015: 0025, 1900 and 2205 are slips of a form or its defaults
 _MOST_MEMBERS = 20_000  # of one array: a captured tender has 1,342 files
 
 
@@ -139,5 +140,5 @@ class Fields:
 def _instant(value: object) -> datetime | Unreadable | None:
     instant = parse_instant(value)
     if instant is not None:
-        return instant
+        return instant if instant.year in _YEARS else UNREADABLE
     return None if values.is_no_date(value) else UNREADABLE
