@@ -71,6 +71,7 @@ _AGAIN = (  # "Re-advertisement: …", "[Re-advert] …"
     r"(?:\s*[:;–—-]+\s*|\s+of\s+(?:the\s+)?|\s+(?=(?:the|provision|supply|appointment|request|procurement|tender|bid)\b))"
 )
 _EMPTY_BRACKETS = re.compile(r"\s*\(\s*(?:\)|\W*$)")
+_DANGLING = re.compile(r"(?:\s+(?:based|for|the|of|on|over|and))+\W*$", re.IGNORECASE)  # before a period
 _AGAIN_AT_END = re.compile(
     r"[\s–—-]*(?:\(\s*re-?\s?advert\w*[^)]*\)|[–—-]?\s+re-?\s?advert\w*)\W*$", re.IGNORECASE
 )
@@ -187,7 +188,7 @@ def _without(pattern: re.Pattern[str], text: str) -> str:
     for match in pattern.finditer(text):
         rest.append(text[at : match.start()].rstrip(" \t,;:–—-"))
         at = match.end()
-    return _EMPTY_BRACKETS.sub("", "".join([*rest, text[at:]])) if rest else text
+    return _DANGLING.sub("", _EMPTY_BRACKETS.sub("", "".join([*rest, text[at:]]))) if rest else text
 
 
 def _worth_trying(text: str) -> tuple[re.Pattern[str], ...]:

@@ -51,6 +51,8 @@ from tests.enrichment.captures import rows
         ("SUPPLY OF A HEALTH INFORMATION SYSTEM (HIS)", "R", "Supply of a health information system (HIS)"),
         ("VERSKAFFING VAN MEUBELS VIR ’N SKOOL", "R", "Verskaffing van meubels vir ’n skool"),
         ("[RE-ADVERT] SUPPLY OF FURNITURE", "R", "Supply of furniture"),
+        ("MASTER PADLOCKS FOR THREE (3) YEARS BASED ON AN AS AND WHEN REQUIRED BASIS", "R", "Master padlocks"),
+        ("BANKING SERVICES FOR THE FOR THE PERIOD NOT EXCEEDING FIVE (5) YEARS", "R", "Banking services"),
         ("BID 5 OF 2025/26: SUPPLY OF FURNITURE", "R", "Supply of furniture"),
         ("Tenders are hereby invited for: Supply of furniture", "R", "Supply of furniture"),
         ("INVITATION TO BID TO BE IN A PANEL OF LAWYERS", "R", "Invitation to bid to be in a panel of lawyers"),
