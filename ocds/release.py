@@ -23,7 +23,7 @@ __all__ = [
     "read",
 ]
 
-READER_VERSION = 4
+READER_VERSION = 5
 """Goes up whenever ``read`` gives another answer for some input, so that rejected releases are tried
 again.
 """

@@ -53,6 +53,12 @@ PLACEHOLDERS = frozenset(
         "not specified",
         "not provided",
         "string",
+        "tba",
+        "tbc",
+        "tbd",
+        "to be advised",
+        "to be announced",
+        "to be confirmed",
     }
 )
 """Case-folded texts that mean "nothing given" where a name, a place, a sentence or a number is wanted."""
@@ -108,7 +114,7 @@ def text(value: object) -> str | Unreadable | None:
             value = " ".join(_cleaned(value).split())
         elif "  " in value or value.strip() is not value:
             value = " ".join(value.split())
-        return None if len(value) < 16 and value.casefold() in PLACEHOLDERS else value
+        return None if _is_placeholder(value) else value
     if value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -156,7 +162,11 @@ def paragraphs(value: object) -> str | Unreadable | None:
     value = value.replace("\r\n", "\n").replace("\r", "\n")
     lines = (" ".join(line.split()) for line in _cleaned(value).split("\n"))
     value = _MANY_EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
-    return None if value.casefold() in PLACEHOLDERS else value
+    return None if _is_placeholder(value) else value
+
+
+def _is_placeholder(value: str) -> bool:
+    return len(value) < 18 and value.rstrip(".").casefold() in PLACEHOLDERS
 
 
 def is_nobody(words: str) -> bool:
