@@ -134,7 +134,8 @@ def scenario(client: inngest.Inngest, dsn: str, engine: Engine) -> list[inngest.
         await ctx.step.run("reply", _sender(engine, "worker/answered", ctx.event.data))
         return "answered"
 
-    @client.create_function(**on("doomed"), retries=0)
+    # A singleton, so that it is decided whether its invocation runs.
+    @client.create_function(**on("doomed"), retries=0, singleton=inngest.Singleton(mode="skip"))
     async def doomed(ctx: inngest.Context) -> None:
         await ctx.step.run("doomed", effect, ctx.run_id, "doomed")
         raise RuntimeError("doomed")
