@@ -47,9 +47,10 @@ def unlogged_runs(connection: sa.Connection) -> int:
 
 
 def most_silent_job(connection: sa.Connection, now: datetime) -> tuple[str, str | None, timedelta] | None:
-    """The active job that gave the last sign of life longest ago, with the step that it is at."""
+    """The active job that gave the last sign of life longest ago, with the step that it is at; less than nothing for
+    one whose step has said until when it waits."""
     row = connection.execute(sa.text(_SILENT)).first()
-    return None if row is None else (row.id, row.step, now - row.heartbeat_at)
+    return None if row is None else (row.id, row.step, now - row.alive_at)
 
 
 def upstream(connection: sa.Connection) -> tuple[list[Host], str | None]:
@@ -101,9 +102,12 @@ WHERE s.name = 'create-job-log' AND s.status = 'Completed' AND s.ended_at > cloc
 AND NOT EXISTS (SELECT FROM job_runs AS r WHERE r.run_id = s.run_id)
 """
 _SILENT = """
-SELECT j.id, j.heartbeat_at,
-    (SELECT name FROM job_steps AS s WHERE s.job_id = j.id ORDER BY s.attempt_started_at DESC LIMIT 1) AS step
-FROM jobs AS j WHERE j.status IN ('RUNNING', 'RETRYING') ORDER BY j.heartbeat_at LIMIT 1
+SELECT j.id, s.name AS step, greatest(j.heartbeat_at, CAST(s.output ->> 'until' AS timestamptz)) AS alive_at
+FROM jobs AS j
+LEFT JOIN LATERAL (
+    SELECT name, output FROM job_steps WHERE job_id = j.id ORDER BY attempt_started_at DESC LIMIT 1
+) AS s ON true
+WHERE j.status IN ('RUNNING', 'RETRYING') ORDER BY alive_at LIMIT 1
 """
 _DISBELIEVED = """
 SELECT reason FROM portal_snapshots AS newest

@@ -267,8 +267,13 @@ def events(unheard: Mapping[str, int]) -> Check:
 
 
 def active_job(job_id: str, step: str | None, silent: timedelta) -> Check:
-    """Whether the most silent of the active jobs still lives."""
-    found = f"{job_id} at step {step or '–'}, last sign of life {in_words(max(silent, timedelta()))} ago"
+    """Whether the most silent of the active jobs still lives; with less than no silence, it waits for so long."""
+    known = (
+        f"last sign of life {in_words(silent)} ago"
+        if silent >= timedelta()
+        else f"waits {in_words(-silent)} more"
+    )
+    found = f"{job_id} at step {step or '–'}, {known}"
     return good("Jobs", found) if silent <= SILENT_AFTER else bad("Jobs", "warning", found, "silent")
 
 

@@ -82,6 +82,13 @@ class Job:
         """Whether it still has something to do."""
         return self.status in ACTIVE
 
+    @property
+    def waits_until(self) -> datetime | None:
+        """Until when its newest step has said that the job waits."""
+        said = self.steps[-1].output if self.steps else None
+        until = said.get("until") if isinstance(said, dict) else None
+        return datetime.fromisoformat(until) if until else None
+
     def to_json(self) -> dict[str, Any]:
         """CONTRACT's job JSON; times with +02:00."""
         return {

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.status import Status
 
 from app.cli.outcome import CommandError
-from app.words import progress_text
+from app.words import instant, progress_text
 from db import console, jobs
 from db.jobs import Job
 
@@ -100,6 +100,9 @@ def _shown() -> Iterator[_Show]:
 def _line(job: Job) -> str:
     step = next((step.name for step in reversed(job.steps) if step.status in {"RUNNING", "RETRYING"}), None)
     parts = [f"{job.type} {job.status.lower()}", step, progress_text(job.progress)]
-    if datetime.now(UTC) - job.heartbeat_at > SILENT_AFTER:
+    now = datetime.now(UTC)
+    if job.waits_until is not None and job.waits_until > now:
+        parts.append(f"waits until {instant(job.waits_until)}")
+    elif now - job.heartbeat_at > SILENT_AFTER:
         parts.append("no sign of life for over a minute; is the server running?")
     return " · ".join(part for part in parts if part)

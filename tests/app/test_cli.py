@@ -6,11 +6,19 @@ import json
 import socket
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from app.cli import follow
 from app.cli.main import run
 from app.cli.outcome import STATUS_CODES
+from app.words import instant
+from db import job_steps, jobs
+from db.clock import iso
+from db.engine import make_engine
 from db.jobs_tables import ACTIVE, STATUSES
 
 
@@ -85,6 +93,28 @@ def test_a_bad_setting_is_told_with_its_remedy(
     monkeypatch.setenv("DB_POOL_SIZE", "-3")
     assert run(["serve"]) == 2
     assert "Remedy" in capsys.readouterr().err
+
+
+def test_a_job_that_waits_is_followed_without_alarm(database_url: str) -> None:
+    engine = make_engine(database_url)
+    beaten, until = datetime.now(UTC) - timedelta(minutes=9), datetime.now(UTC) + timedelta(hours=5)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO jobs (id, type, status, function_id, run_id, event_id, started_at, heartbeat_at)"
+                " VALUES ('01H', 'HISTORY_BACKFILL', 'RUNNING', 'f', 'r', 'e', :beaten, :beaten)"
+            ),
+            {"beaten": beaten},
+        )
+        job_steps.start(connection, "01H", run_id="r", name="fetch-releases-1", now=beaten)
+        output = {"until": iso(until)}
+        job_steps.finish(connection, "01H", run_id="r", name="fetch-releases-1", output=output, now=beaten)
+        waiting = jobs.get(connection, "01H")
+        assert waiting is not None
+    assert f"waits until {instant(until)}" in follow._line(waiting)
+    assert "sign of life" not in follow._line(waiting)
+    assert "sign of life" in follow._line(replace(waiting, steps=()))
+    engine.dispose()
 
 
 def test_every_way_a_job_ends_has_an_exit_code() -> None:

@@ -183,10 +183,29 @@ def test_an_ailing_installation_hears_what_ails_it(database_url: str) -> None:
     assert checks["Functions"].found == "paused: protenders-platform-tender-sync"
     assert checks["Job log"].found.startswith("1 runs")
     assert "01J at step fetch-portal-rows, last sign of life 20 minutes ago" in checks["Jobs"].found
+    assert checks["Jobs"].state == "warning"
     assert "HTTP 503" in checks["eTenders"].found
     assert "far fewer rows" in checks["eTenders"].found
     assert checks["Mail"].state == "failed"
     assert "takes no mail" in checks["Mail"].found
+
+
+def test_a_job_that_waits_for_what_is_due_is_not_taken_for_dead(database_url: str) -> None:
+    with psycopg.connect(psycopg_dsn(database_url)) as connection:
+        connection.execute(
+            "INSERT INTO jobs (id, type, status, function_id, run_id, started_at, heartbeat_at) VALUES"
+            " ('01H', 'HISTORY_BACKFILL', 'RUNNING', 'f', 'r', now(), now() - interval '9 minutes')"
+        )
+        connection.execute(
+            "INSERT INTO job_steps (job_id, run_id, name, status, started_at, attempt_started_at, output) VALUES"
+            " ('01H', 'r', 'fetch-releases-3', 'SUCCESS', now(), now(),"
+            " jsonb_build_object('until', now() + interval '5 hours'))"
+        )
+    check = next(
+        each for each in doctor.run_checks(_settings(database_url=database_url)) if each.name == "Jobs"
+    )
+    assert check.state == "ok"
+    assert check.found.startswith("01H at step fetch-releases-3, waits ")
 
 
 _AILING = """
