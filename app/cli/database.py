@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.outcome import CommandError, Exit
+from app.cli.outcome import CommandError, Exit, UsageError
 
 app = typer.Typer(help="The database: schema, address, backup and restore.", no_args_is_help=True)
 
@@ -41,14 +41,18 @@ def status() -> int:
 
 
 @app.command()
-def url() -> None:
+def url(
+    show_password: Annotated[
+        bool, typer.Option("--show-password", help="With the password, so that psql can use it.")
+    ] = False,
+) -> None:
     """The database's address, with its password hidden. The embedded server runs while `protenders` does."""
     from app.database import database_url
     from app.settings import load
     from db.engine import normalise
 
     with database_url(load()) as address:
-        print(normalise(address).set(drivername="postgresql").render_as_string(hide_password=True))
+        print(normalise(address).set(drivername="postgresql").render_as_string(hide_password=not show_password))
 
 
 @app.command()
@@ -58,6 +62,8 @@ def backup(out: Annotated[Path, typer.Argument(help="The file to write.")]) -> N
     from app.settings import load
     from db import backup as copies
 
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise UsageError(f"{out} cannot be written: name a file in a folder that exists.")
     with database_url(load()) as address:
         try:
             copies.backup(address, out)

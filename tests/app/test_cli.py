@@ -44,6 +44,8 @@ from db.jobs_tables import ACTIVE, STATUSES
         (["replay", "--faults", "many"], "--faults many"),
         (["users", "add", "x", "--role", "king"], "write admin or viewer"),
         (["jobs", "--status", "FINISHED"], "--status FINISHED: write one of QUEUED"),
+        (["db", "backup", "/no/such/folder/x"], "/no/such/folder/x cannot be written"),
+        (["db", "backup", "/"], "name a file"),
         (["bench", "everything"], "write save, sync, engine, all"),
         (["export", "--format", "papyrus"], "papyrus"),
     ],
@@ -200,3 +202,12 @@ def test_the_schema_is_brought_up_to_date_and_said(
     assert run(["db", "upgrade"]) == 0
     assert run(["db", "status"]) == 0
     assert run(["db", "url"]) == 0
+
+
+@pytest.mark.parametrize(("options", "shown"), [([], "***"), (["--show-password"], "hush-hush")])
+def test_the_address_has_its_password_only_when_that_is_asked_for(
+    options: list[str], shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hush-hush@db.example/tenders")
+    assert run(["db", "url", *options]) == 0
+    assert capsys.readouterr().out == f"postgresql://me:{shown}@db.example/tenders\n"
