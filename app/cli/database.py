@@ -52,7 +52,9 @@ def url(
     from db.engine import normalise
 
     with database_url(load()) as address:
-        print(normalise(address).set(drivername="postgresql").render_as_string(hide_password=not show_password))
+        print(
+            normalise(address).set(drivername="postgresql").render_as_string(hide_password=not show_password)
+        )
 
 
 @app.command()
