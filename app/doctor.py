@@ -127,7 +127,8 @@ def _inside(
     active = doctor_facts.most_silent_job(connection, now)
     yield good("Jobs", "none is active") if active is None else judgements.active_job(*active)
     yield judgements.upstream(*doctor_facts.upstream(connection), now)
-    yield judgements.last_sync(doctor_facts.last_sync(connection, now), now)
+    last_sync = doctor_facts.last_sync(connection, now, replay=not settings.production)
+    yield judgements.last_sync(last_sync, now)
     yield judgements.free_plan(doctor_facts.executions(connection, now), now)
 
 

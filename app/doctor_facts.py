@@ -63,9 +63,9 @@ def upstream(connection: sa.Connection) -> tuple[list[Host], str | None]:
     return hosts, reason
 
 
-def last_sync(connection: sa.Connection, now: datetime) -> datetime | None:
+def last_sync(connection: sa.Connection, now: datetime, *, replay: bool) -> datetime | None:
     """The end of the last complete sync, as the first page and /readyz have it."""
-    return gather(connection, now=now).last_complete_at
+    return gather(connection, now=now, replay=replay).last_complete_at
 
 
 def executions(connection: sa.Connection, now: datetime) -> int:

@@ -16,7 +16,7 @@ def gather(
     connection: sa.Connection, *, now: datetime, next_due: datetime | None = None, replay: bool = False
 ) -> Facts:
     """The facts as the database has them; what is dated after `now` is no evidence of anything."""
-    sync = console.sync_facts(connection, until=now + CLOCK_TOLERANCE)
+    sync = console.sync_facts(connection, until=now + CLOCK_TOLERANCE, replay=replay)
     missing, awaiting = coverage.open_counts(connection)
     return Facts(
         last_complete_at=sync.last_complete_at,

@@ -35,11 +35,12 @@ class SyncFacts:
     newest_at: datetime | None
 
 
-def sync_facts(connection: sa.Connection, *, until: datetime) -> SyncFacts:
+def sync_facts(connection: sa.Connection, *, until: datetime, replay: bool = False) -> SyncFacts:
     """The newest complete and ended sync of those that ended by then, the running one, and when any job began last.
 
     A sync is complete when the list of the newest days was walked to its end and the open bucket was believed, both
-    since it began: one that could not read a source, or was asked for old days only, proves nothing about today.
+    since it began: one that could not read a source, or was asked for old days only, proves nothing about today. Nor
+    does one of the recorded stand-in, unless that is the source (`replay`).
     """
     of_sync = jobs.c.type == SYNC_TYPE
     ended = jobs.c.finished_at <= until
@@ -57,6 +58,7 @@ def sync_facts(connection: sa.Connection, *, until: datetime) -> SyncFacts:
     complete = (
         sa.select(jobs.c.finished_at)
         .where(of_sync, jobs.c.status.in_(_GOOD), ended, jobs.c.started_at <= both_read)
+        .where(sa.true() if replay else jobs.c.source.is_distinct_from("replay"))
         .order_by(newest_first)
         .limit(1)
         .scalar_subquery()

@@ -87,8 +87,18 @@ def test_partial_syncs_that_could_not_read_a_source_do_not_keep_the_data_fresh(
     assert found.state == "stale"
     assert "The last sync did a part of its work: it was not read." in found.causes
     with db_engine.connect() as connection:
-        told = judgements.last_sync(doctor_facts.last_sync(connection, NOW), NOW)
+        told = judgements.last_sync(doctor_facts.last_sync(connection, NOW, replay=False), NOW)
     assert (told.state, told.found) == ("warning", "the last complete one ended 7 hours ago")
+
+
+def test_a_sync_of_the_recorded_stand_in_is_no_sync_of_etenders(db_engine: sa.Engine) -> None:
+    sync(db_engine, "recorded", NOW - 10 * MINUTE)
+    with db_engine.begin() as connection:
+        connection.execute(sa.text("UPDATE jobs SET source = 'replay'"))
+        assert verdict(gather(connection, now=NOW, replay=True), NOW).state == "fresh"
+    assert verdict_at(db_engine, NOW).state == "never"
+    sync(db_engine, "live", NOW - 5 * MINUTE)
+    assert verdict_at(db_engine, NOW).state == "fresh"
 
 
 def test_a_sync_of_old_days_says_nothing_about_today(db_engine: sa.Engine) -> None:
