@@ -30,7 +30,7 @@ def runs(connection: sa.Connection) -> tuple[int, int, timedelta | None]:
 
 
 def functions(connection: sa.Connection) -> tuple[int, list[str]]:
-    """How many of our functions are registered, and which of them are paused."""
+    """How many of our functions are registered, their failure handlers aside, and which of them are paused."""
     count, paused = _row(connection, _FUNCTIONS, app=APP_ID)
     return count, paused
 
@@ -85,7 +85,9 @@ SELECT (SELECT count(*) FROM live),
 """
 _FUNCTIONS = """
 SELECT count(*), coalesce(array_agg(slug ORDER BY slug) FILTER (WHERE paused_at IS NOT NULL), '{}')
-FROM engine.functions WHERE app = :app AND archived_at IS NULL
+FROM engine.functions
+WHERE app = :app AND archived_at IS NULL
+AND NOT coalesce(config -> 'triggers' @> '[{"event": "inngest/function.failed"}]', false)
 """
 _UNHEARD = """
 SELECT e.name, count(*) AS events FROM engine.events AS e

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
-from app import doctor, judgements
+from app import doctor, doctor_facts, judgements
 from app.database import DatabaseUnavailableError, prepare
 from app.freshness import Host
 from app.judgements import REMEDIES, Check
@@ -208,9 +209,17 @@ def test_a_job_that_waits_for_what_is_due_is_not_taken_for_dead(database_url: st
     assert check.found.startswith("01H at step fetch-releases-3, waits ")
 
 
+def test_a_failure_handler_belongs_to_its_function(db_engine: sa.Engine) -> None:
+    with db_engine.begin() as connection:
+        connection.execute(sa.text(_AILING.replace(":", "\\:")))
+        assert doctor_facts.functions(connection) == (1, ["protenders-platform-tender-sync"])
+
+
 _AILING = """
 INSERT INTO engine.functions (id, app, slug, name, config, paused_at) VALUES (gen_random_uuid(), 'protenders-platform',
-    'protenders-platform-tender-sync', 's', '{"triggers": [{"event": "tender/sync.requested"}]}', now());
+    'protenders-platform-tender-sync', 's', '{"triggers": [{"event": "tender/sync.requested"}]}', now()),
+    (gen_random_uuid(), 'protenders-platform', 'protenders-platform-tender-sync-failure', 'f',
+    '{"triggers": [{"event": "inngest/function.failed"}]}', now());
 INSERT INTO engine.events (id, name, body, received_at) VALUES ('e1', 'tenders/sync.requested', '{}', now()),
     ('e2', 'tender/sync.requested', '{}', now()), ('e3', 'old/one', '{}', now() - interval '2 days'),
     ('e4', 'inngest/function.finished', '{}', now());
