@@ -366,6 +366,19 @@ def test_a_function_is_paused_and_resumed(browser: Browser) -> None:
     assert "‖ paused" not in admin.get("/admin/functions").text
 
 
+def test_a_host_whose_pause_is_over_is_not_said_to_have_one(served: Serving, browser: Browser) -> None:
+    put = "INSERT INTO upstream_hosts (host, state, open_until) VALUES ('down.example', 'open', '2026-01-01')"
+    admin = browser("admin")
+    with served.runtime.engine.begin() as connection:
+        connection.execute(sa.text(put))
+    try:
+        words = "until the next request, which tries it once"
+        until(lambda: words in admin.get("/admin").text, what="a page that was made since")
+    finally:
+        with served.runtime.engine.begin() as connection:
+            connection.execute(sa.text("DELETE FROM upstream_hosts WHERE host = 'down.example'"))
+
+
 def test_many_runs_are_counted_before_they_are_touched(browser: Browser) -> None:
     admin = browser("admin")
     token = csrf_of(admin.get("/admin/runs"))
