@@ -49,8 +49,9 @@ def search(request: Request, connection: Reading, asked: Annotated[AskedPage, Qu
 def as_csv(request: Request, runtime: TheRuntime, asked: Export) -> Response:
     """All tenders that fit as one CSV table, the newest first, streamed.
 
-    Text that a spreadsheet would run as a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) has
-    an apostrophe in front. `documents` holds the files' addresses, separated by blanks.
+    Text that a spreadsheet would run as a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return,
+    also after a semicolon or in a new line) has an apostrophe in front. `documents` holds the files' addresses,
+    separated by blanks.
     """
     return _export(request, runtime, asked, FORMATS["csv"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,8 @@ can hold them.
 
 Where each field came from is in JSONL, OCDS and the tender's own page.
 """
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Also where a South African Excel, which takes semicolons for separators and a quoted line for two, begins a cell.
+_FORMULA = re.compile(r"\A(?=[=+\-@\t\r])|(?<=[;\t\r\n])(?=[=+\-@])")
 _CHUNK = 64 * 1024
 
 
@@ -72,10 +74,10 @@ def _csv(rows: Stream, origin: Origin) -> Iterator[bytes]:
 def harmless(value: Any) -> Any:
     """Text that a spreadsheet would run as a formula gets an apostrophe in front, so that it is shown as text.
 
-    That concerns text that begins with = + - @, a tab or a carriage return; also telephone numbers such as
-    `+27 12 345 6789`. A program that wants the values as they are reads JSONL.
+    That concerns text that begins with = + - @, a tab or a carriage return, also after a semicolon and in a new line;
+    also telephone numbers such as `+27 12 345 6789`. A program that wants the values as they are reads JSONL.
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    return _FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
 def _cells(row: Row) -> list[Any]:

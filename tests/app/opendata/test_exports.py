@@ -97,7 +97,12 @@ def test_what_a_spreadsheet_would_run_is_shown_as_text(text: str) -> None:
     assert harmless(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("value", ["supply of =", 12, -3.5, None, ""])
+@pytest.mark.parametrize("separator", [";", "\n", "\r\n", "\t"])
+def test_nor_is_it_run_where_a_spreadsheet_of_another_country_begins_a_cell(separator: str) -> None:
+    assert harmless(f"pumps{separator}=1+1; - 2") == f"pumps{separator}'=1+1; - 2"
+
+
+@pytest.mark.parametrize("value", ["supply of =", "one; two - three\nfour", 12, -3.5, None, ""])
 def test_what_a_spreadsheet_would_not_run_stays_as_it_is(value: Any) -> None:
     assert harmless(value) is value
 
