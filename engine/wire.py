@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import orjson
+
+from engine import surrogates
 
 ROOT = "step"
 UNKNOWN_VERSION = -1
@@ -177,6 +179,9 @@ def read_response(response: Response) -> Outcome:
             return failure("InvalidResponse", "the SDK's streamed answer is not valid JSON")
         response = unwrapped
         headers = response.headers
+    mended = surrogates.mend(response.body)
+    if mended is not response.body:
+        response = replace(response, body=mended)
     no_retry = headers.get("x-inngest-no-retry", "").lower() == "true"
     retry_after = headers.get("retry-after")
     if response.status not in (200, 206):

@@ -15,7 +15,7 @@ import psycopg
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from engine import signing
+from engine import signing, surrogates
 from engine.database import Closed
 from engine.functions import RefusedError
 from engine.intake import BadEventError
@@ -135,7 +135,7 @@ async def body_of(request: Request) -> bytes:
         if size > MAX_BODY:
             raise ApiError(413, f"the body is larger than {MAX_BODY} bytes")
         chunks.append(chunk)
-    return b"".join(chunks)
+    return surrogates.mend(b"".join(chunks))
 
 
 async def json_object(request: Request, *, required: bool = True) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import wire
+from engine import surrogates, wire
 from tests.engine.test_decisions import json_values
 
 SDK = {"x-inngest-sdk": "py:v0.5.19", "x-inngest-req-version": "2"}
@@ -128,3 +128,9 @@ def test_any_list_of_opcodes_is_read_or_refused(ops: list[Any]) -> None:
     if isinstance(outcome, wire.Steps):
         for op in outcome.ops:
             orjson.loads(op.memo)
+
+
+@given(st.text(st.characters() | st.sampled_from("\ud83d\ude00\\u"), max_size=30))
+def test_halves_of_characters_are_replaced_and_nothing_else(text: str) -> None:
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert orjson.loads(surrogates.mend(json.dumps(text).encode())) == whole

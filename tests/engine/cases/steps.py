@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import inngest
@@ -143,6 +144,23 @@ async def a_nul_character_passes_through_events_steps_and_results(trial: Trial) 
 
     await trial.serve()
     assert await trial.completed("nul", {"text": "x\u0000y"}) == {"a\u0000b": "x\u0000y\u0000"}
+
+
+@case
+async def half_a_character_passes_as_a_replacement_in_events_steps_results_and_errors(trial: Trial) -> None:
+    @trial.function(retries=0)
+    async def halved(ctx: Any) -> Any:
+        if "fail" in ctx.event.data:
+            raise ValueError("half \ud83d")
+        return [ctx.event.data["text"], await ctx.step.run("half", lambda: "\ude00!"), "\ud83d\ude00 \ud83d"]
+
+    await trial.serve()
+    body = json.dumps({"name": trial.name("halved"), "data": {"text": "cut \ud83d"}})
+    sent = await trial.http.post("/e/test", content=body.encode())
+    run = await trial.run_of(sent.json()["ids"][0])
+    assert (await trial.ended(run["run_id"]))["output"] == ["cut \ufffd", "\ufffd!", "\U0001f600 \ufffd"]
+    error = await trial.failed("halved", {"fail": True})
+    assert (error["name"], error["message"]) == ("ValueError", "half \ufffd")
 
 
 @case
