@@ -22,6 +22,7 @@ _STREETS_FROM = 2  # after town and suburb
 _UNMISTAKABLE = 11  # letters of a suburb's name that is one of a kind wherever it is written
 _PIECES = re.compile(r"[,;/()|:]+|\s-|-\s|\band\b|&", re.IGNORECASE)
 _SEVERAL = re.compile(r"\band\b|&|/", re.IGNORECASE)
+_AROUND = re.compile(r"\b(?:surround\w*|environs|vicinity|areas?)\b", re.IGNORECASE)
 _CODE_BEHIND = re.compile(r"\s*[-–—]\s*\d+[\s.]*$")
 _CODE = re.compile(r"\b\d{3,5}\b\.?\s*$")
 _MUNICIPAL = re.compile(
@@ -60,6 +61,9 @@ def place_of(
     for position, segment in enumerate(segments):
         towns = _towns_in(segment, province, in_street=position >= _STREETS_FROM)
         if towns:
+            kept_apart = len(segments) >= _FEWEST_SEGMENTS and position < _STREETS_FROM and "," not in segment
+            if kept_apart and _names_more(segment, towns[0], province):
+                return NOWHERE
             nearer = _nearer_town(towns, segments[position + 1 : position + 2], province)
             return _agreed([nearer] if nearer else towns, segment)
     for texts in (segments, [buyer_name or ""]):
@@ -176,6 +180,20 @@ def _nearer_town(towns: list[Town], suburb: list[str], province: str | None) -> 
     if town is None or town.province != towns[0].province or town.district == towns[0].district:
         return None
     return town
+
+
+def _names_more(segment: str, town: Town, province: str | None) -> bool:
+    """Whether a part such as "Ngqura and Cape Town" names, beside the town, something that is not known to lie
+    there.
+    """
+    pieces = [piece for piece in _SEVERAL.split(segment) if key(piece)] if _SEVERAL.search(segment) else []
+    return any(
+        not _towns_in(piece, province, in_street=False)
+        and not province_of(piece)
+        and town.district not in _districts_in(piece, province)
+        and not _AROUND.search(piece)
+        for piece in pieces
+    )
 
 
 def _agreed(towns: list[Town], segment: str) -> Place:

@@ -32,6 +32,8 @@ def parts(street: str, suburb: str | None, town: str | None, province: str | Non
         ("Balfour Road - Balfour - Mpumalanga - 2410", NATIONAL, "Balfour", "Gert Sibande"),
         ("Terminal 1 - Kempton Park - Johannesburg - 1632", "Gauteng", "Kempton Park", "Ekurhuleni"),
         ("Green Street - Central - Port Elizabeth (Gqeberha) - 6000", "Eastern Cape", "Gqeberha", "Nelson Mandela Bay"),
+        ("1 Main Street - Durban - Durban and surrounding areas - 4001", "KwaZulu-Natal", "Durban", "eThekwini"),
+        ("1 Main Street - Mthatha - Mthatha / KSD - 5099", "Eastern Cape", "Mthatha", "OR Tambo"),
         ("2 Long Street - Qonce - King William's Town - 5600", "Eastern Cape", "Qonce", "Buffalo City"),
     ],
 )  # fmt: skip
@@ -60,6 +62,7 @@ def test_towns_of_one_name_are_told_apart_by_their_province_or_not_at_all(
         "117 York Street - Durban Road - Pretoria Avenue - 2000",
         "Leeuwkop VHF Site - Leeuwkop VHF Site - Leeuwkop VHF Site - 9835",
         "Three ports - Durban, Cape Town - Durban, Cape Town, Port Elizabeth - 6001",
+        "Two ports - Ngqura and Cape Town - Ngqura and Cape Town - 6100",
         "KZN Railway Lines - Kwazulu Natal - KZN - 3000",
         "George Bush Building - Hope House - Point Tower - 1234",
     ],
