@@ -171,15 +171,16 @@ def _nearer_town(towns: list[Town], suburb: list[str], province: str | None) -> 
     """The town that stands in the suburb's field, where the town's field names the large city of another
     district.
 
-    "Kempton Park - Johannesburg": the address is in Kempton Park, which is not in the city of Johannesburg.
+    "Kempton Park - Johannesburg": the address is in Kempton Park, which is not in the city of Johannesburg. The two lie
+    in one province, or the nearer one in the tender's: Viljoensdrif is across the river from Vereeniging.
     """
     if len(towns) != 1 or not suburb:
         return None
     name = key(_CODE.sub("", suburb[0]))
     town = None if name in COMMON_WORDS else _fitting(gazetteer().towns.get(name, []), province, strict=False)
-    if town is None or town.province != towns[0].province or town.district == towns[0].district:
+    if town is None or town.district == towns[0].district:
         return None
-    return town
+    return town if town.province in (towns[0].province, province) else None
 
 
 def _names_more(segment: str, town: Town, province: str | None) -> bool:

@@ -32,6 +32,7 @@ def parts(street: str, suburb: str | None, town: str | None, province: str | Non
         ("Balfour Road - Balfour - Mpumalanga - 2410", NATIONAL, "Balfour", "Gert Sibande"),
         ("Terminal 1 - Kempton Park - Johannesburg - 1632", "Gauteng", "Kempton Park", "Ekurhuleni"),
         ("Green Street - Central - Port Elizabeth (Gqeberha) - 6000", "Eastern Cape", "Gqeberha", "Nelson Mandela Bay"),
+        ("Deneysville Road - Viljoensdrift - Vereeniging - 1930", "Free State", "Viljoensdrif", "Fezile Dabi"),
         ("1 Main Street - Durban - Durban and surrounding areas - 4001", "KwaZulu-Natal", "Durban", "eThekwini"),
         ("1 Main Street - Mthatha - Mthatha / KSD - 5099", "Eastern Cape", "Mthatha", "OR Tambo"),
         ("2 Long Street - Qonce - King William's Town - 5600", "Eastern Cape", "Qonce", "Buffalo City"),
