@@ -221,7 +221,8 @@ def _classify(tender: Columns, release: Release | None, row: PortalRow | None) -
 
 def _locate(tender: Columns, release: Release | None, row: PortalRow | None) -> None:
     kind, buyer_name = tender.columns["organ_of_state_type"], tender.columns["buyer_name"]
-    is_local = bool(buyer_name) and kind in _OF_ONE_PROVINCE
+    stated = (release.province if release else None) or (row.province if row else None)
+    is_local = bool(buyer_name) and kind in _OF_ONE_PROVINCE and not stated  # "Gauteng, Limpopo" is neither
     province = tender.first(
         "province",
         (

@@ -83,6 +83,13 @@ def test_a_row_alone_is_a_tender_that_its_release_will_complete() -> None:
     assert {origin["source"] for origin in tender.provenance.values()} == {"portal", "derived"}
 
 
+def test_a_buyers_province_is_the_tenders_only_where_the_sources_state_none() -> None:
+    buyer = {"department": "Eastern Cape - Health", "organ_of_State": "Eastern Cape - Health"}
+    for stated, province in ((None, "Eastern Cape"), ("Gauteng, Limpopo", None), ("limpopo ", "Limpopo")):
+        raw = row_of(7, province=stated, provinces=None, **buyer)
+        assert derive(None, read_row(raw), now=NOW).columns["province"] == province
+
+
 def test_a_briefing_without_a_date_is_still_a_briefing() -> None:
     tender = derive(next(release for release in releases() if release.number == 136831), None, now=NOW)
     assert tender.columns["has_briefing"] is True
