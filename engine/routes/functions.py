@@ -21,11 +21,16 @@ def routes(edge: Edge) -> Iterator[Route]:
     engine = edge.engine
 
     def known(name: str) -> Function:
-        """A function by its slug or internal id."""
-        for function in engine.registry.by_id.values():
-            if name in (function.slug, str(function.id)):
-                return function
-        raise ApiError(404, f"function {name} is not registered")
+        """A function by its slug, its internal id, or its id within its app where no other app has the same."""
+        functions = engine.registry.by_id.values()
+        found = [each for each in functions if name in (each.slug, str(each.id))]
+        found = found or [each for each in functions if each.slug == f"{each.app}-{name}"]
+        if not found:
+            raise ApiError(404, f"function {name} is not registered")
+        if len(found) > 1:
+            several = " and ".join(sorted(each.slug for each in found))
+            raise ApiError(400, f"function {name} may be {several}; name one of them")
+        return found[0]
 
     async def pause(request: Request) -> Response:
         function = known(clean_id(request, "id"))

@@ -127,6 +127,20 @@ async def pausing_may_cancel_hold_or_let_go_on(trial: Trial) -> None:
 
 
 @case
+async def a_function_is_known_by_its_own_id_while_one_app_has_it(trial: Trial) -> None:
+    name = f"lone-{trial.app_id}"
+
+    @trial.function(fn_id=name)
+    async def lone(ctx: Any) -> None:
+        await ctx.step.sleep("nap", 1)
+
+    await trial.serve()
+    for act in ("pause", "resume"):
+        reply = await trial.http.post(f"/v1/functions/{name}/{act}", json={})
+        assert reply.json()["data"]["id"] == f"{trial.app_id}-{name}", reply.text
+
+
+@case
 async def a_rerun_of_an_unknown_run_or_step_is_refused(trial: Trial) -> None:
     @trial.function()
     async def simple(ctx: Any) -> None:
