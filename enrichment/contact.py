@@ -21,17 +21,18 @@ _COUNTED_UP = "123456789"
 _AT_SIGN = re.compile(r"\s*[\[({<]\s*at\s*[\])}>]\s*", re.IGNORECASE)
 _DOT_SIGN = re.compile(r"\s*[\[({<]\s*dot\s*[\])}>]\s*", re.IGNORECASE)
 _AROUND_AT = re.compile(r"\s*@\s*")
-_COMMA_IN_DOMAIN = re.compile(r"(@[\w.-]+),(?=(?:gov|co|org|ac|com|za|net)\b)", re.IGNORECASE)
+_COMMAS_IN_DOMAIN = re.compile(r"@[\w.-]+(?:,(?:gov|co|org|ac|com|za|net)\b[.\w-]*)+", re.IGNORECASE)
 _SPACED_DOTS = re.compile(r"@[\w.-]+(?:\s*\.\s+(?:gov|co|org|ac|za)\b)+", re.IGNORECASE)
 _DOT_FORGOTTEN = re.compile(r"(@[\w.-]+\.(?:gov|co|org|ac))(?=za$)", re.IGNORECASE)
 _GLUED_BEHIND = re.compile(r"(@[\w.-]+\.(?:gov|co|org|ac|net|edu)\.za)(?=[A-Za-z]+\b)", re.IGNORECASE)
 _CANDIDATE = re.compile(r"[^\s@,;:/\\<>()\[\]\"|]+@[^\s@,;:/\\<>()\[\]\"|]+")
-_JUNK = ".,;:'`-_*"
+_JUNK = ".,;:'`-_*‘’“”"
+_CUT_IN_FRONT = re.compile(r"(?:^|\s)(?:[^\s@,/]+[,/]|[A-Za-z]\s)$")  # "j,doe@", "j doe@"
 _PLACEHOLDER_DOMAIN = re.compile(
     r"(?:na|no|none|nil|test|tba|tbc|a|a{3,5}|x{1,5}|abcd?|xyz|0+|123\d*|admin|unknown|email|example|domain|noemail)"
     r"\.(?:com|co\.za|gov\.za|org\.za|org|net|za)"
 )
-_NO_DOMAIN = re.compile(r"www\..*|.*\.(?:gov|con)")  # no mail goes there
+_NO_DOMAIN = re.compile(r"www\..*|.*\.(?:gov|con|[a-z])")  # no mail goes there
 _PLAIN_LOCAL = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*", re.ASCII)
 _PLAIN_ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
 _PLAIN_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9]|-(?!-)){0,61}(?<!-)\.){1,4}(?:za|com|net|org)", re.ASCII)
@@ -57,11 +58,13 @@ def email_of(text: str | None) -> str | None:
         text = _DOT_SIGN.sub(".", _AT_SIGN.sub("@", text))
         text = _GLUED_BEHIND.sub(r"\1 ", text)
         text = _SPACED_DOTS.sub(_without_blanks, _AROUND_AT.sub("@", text))
-        text = _COMMA_IN_DOMAIN.sub(r"\1.", text)
-    for candidate in _CANDIDATE.findall(text):
-        local, _, domain = candidate.strip(_JUNK).partition("@")
+        text = _COMMAS_IN_DOMAIN.sub(lambda domain: domain[0].replace(",", "."), text)
+    for candidate in _CANDIDATE.finditer(text):
+        local, _, domain = candidate[0].strip(_JUNK).partition("@")
         if len(local) == 1 or local.lower() in word_list("no mailbox"):
-            continue  # the "a" of n/a@gmail.com
+            continue
+        if candidate.start() and _CUT_IN_FRONT.search(text, 0, candidate.start()):
+            continue
         if _PLACEHOLDER_DOMAIN.fullmatch(domain.lower()) or _NO_DOMAIN.fullmatch(domain.lower()):
             continue
         address = _validated(local, domain)

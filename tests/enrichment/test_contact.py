@@ -24,6 +24,9 @@ from enrichment.contact import email_of, telephone_of
         ("scm@dept,gov.za", "scm@dept.gov.za"),
         ("scm@dept.gov. za", "scm@dept.gov.za"),
         ("scm@dept.coza", "scm@dept.co.za"),
+        ("scm@dept,co,za", "scm@dept.co.za"),
+        ("“scm@dept.gov.za”", "scm@dept.gov.za"),
+        ("SCM: scm@dept.gov.za", "scm@dept.gov.za"),
         ("scm@dept.gov.zaTel", "scm@dept.gov.za"),
         ("scm@dept.gov.zaTel: 012 345 6789", "scm@dept.gov.za"),
         ("o'brien@dept.gov.za", "o'brien@dept.gov.za"),
@@ -43,7 +46,8 @@ def test_the_first_valid_address_is_taken_and_mended_where_one_reading_is_left(
      "none@none.com",
      "scm..office@dept.gov.za", "scm@dept..gov.za", "test@test.com", "noreply@dept.gov.za", "n/a@gmail.com", "a@a.com",
      "admin@admin.com", "no@no.com", "unknown@unknown.com", "123@123.com", "nomail@mail.com", "scm@www.dept.gov.za",
-     "scm@dept.gov .za", "scm@dept.gov", "scm@dept.con", "d.oâ€™connor@dept.gov.za", "x@" + "a" * 600 + ".za"],
+     "scm@dept.gov .za", "scm@dept.gov", "scm@dept.con", "scm@dept.gov.z", "j,doe@dept.gov.za",
+     "j doe@dept.gov.za", "scm/bids@dept.gov.za", "d.oâ€™connor@dept.gov.za", "x@" + "a" * 600 + ".za"],
 )  # fmt: skip
 def test_what_is_no_address_is_dropped(text: str | None) -> None:
     assert email_of(text) is None
