@@ -18,7 +18,7 @@ _RULES = (
     ("RFI", "Request for Information", re.compile(r"\brfi\b|information", re.I)),
     ("EOI", "Expression of Interest", re.compile(r"\beoi\b|expression|interest", re.I)),
     ("PREQUALIFICATION", "Prequalification", re.compile(r"pre-?qualif", re.I)),
-    ("RFB", "Request for Bid (Limited Tender)", re.compile(r"limited", re.I)),
+    ("RFB", "Request for Bid (Limited Tender)", re.compile(r"limited|closed|restricted|selective", re.I)),
     ("RFB", "Request for Bid (Open Tender)", re.compile(r"open|\brf[bt]\b|\bbid\b|\btender\b", re.I)),
     ("DEVIATION", "Deviation", re.compile(r"deviation|sole|single|emergency", re.I)),
     ("PARTICIPATION", "Participation", re.compile(r"participat|regulation\s*32|16a6", re.I)),

@@ -127,6 +127,21 @@ def test_a_meeting_and_a_district_say_which_text_named_them() -> None:
     assert venue.provenance["briefing_meeting_id"]["field"] == "briefing_venue"
 
 
+@pytest.mark.parametrize(
+    ("printed", "name"),
+    [
+        ("Request for Bid(Open-Tender)", "Request for Bid (Open Tender)"),
+        ("Closed Tender", "Request for Bid (Limited Tender)"),
+        ("Two-stage bidding", "Two-stage bidding"),
+    ],
+)
+def test_a_type_of_tender_is_never_called_open_where_it_says_otherwise(printed: str, name: str) -> None:
+    assert (
+        derive(read(release_like(procurementMethodDetails=printed)), None, now=NOW).columns["tender_type"]
+        == name
+    )
+
+
 def test_neither_or_two_different_tenders_are_refused() -> None:
     with pytest.raises(ValueError, match="needs a release or a portal row"):
         derive(None, None, now=NOW)
