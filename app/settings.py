@@ -109,6 +109,15 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_comment(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith("# "):
+            raise ValueError(
+                "is a comment, which systemd and Docker take for the value when it stands on its line"
+            )
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:

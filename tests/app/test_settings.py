@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
         ("SYNC_CRON", "61 * * * *", "not a cron expression"),
         ("SYNC_CRON", "every day", "not a cron expression"),
         ("SECRET_KEY", "too-short", "shorter than 16"),
+        ("SECRET_KEY", "# openssl rand -hex 32", "is a comment"),
+        ("ADMIN_PASSWORD", "# unset: generated and printed once", "is a comment"),
         ("CRON_SECRET", "too-short", "shorter than 16"),
         ("ADMIN_PASSWORD", "too-short", "shorter than 10"),
         ("INNGEST_DEV", "ftp://x", "not an http or https URL"),
@@ -141,6 +143,7 @@ def test_the_example_names_every_variable_and_sets_none() -> None:
     named = set(re.findall(r"^# ([A-Z_]+)=", example, flags=re.MULTILINE))
     assert named == {name.upper() for name in Settings.model_fields}
     assert not re.search(r"^[A-Z_]+=", example, flags=re.MULTILINE)
+    assert not re.search(r"^# [A-Z_]+=.*#", example, flags=re.MULTILINE), "systemd takes it for the value"
 
 
 def test_keys_for_different_purposes_differ_and_last_as_long_as_the_secret() -> None:
