@@ -151,7 +151,8 @@ def _is_installed(package: str) -> bool:
 def _mail(settings: Settings) -> Check:
     mailer = post(settings, "").mailer
     if not isinstance(mailer, SmtpMailer):
-        return judgements.mail(None, None)
+        unheard = "ALERT_EMAIL is set and SMTP_HOST is not: what it is to be told is written to PROTENDERS_HOME/outbox"
+        return judgements.mail(None, unheard if settings.alert_email else None)
     try:
         mailer.knock()
     except MailUnavailableError as problem:

@@ -175,7 +175,7 @@ def optional_package(variable: str, package: str, *, installed: bool) -> Check:
 
 def mail(configured: str | None, fault: str | None) -> Check:
     """Whether mails can go out."""
-    if configured is None:
+    if configured is None and fault is None:
         return good("Mail", "SMTP_HOST is not set: mails are written to PROTENDERS_HOME/outbox")
     return good("Mail", f"{configured} answers") if fault is None else bad("Mail", "failed", fault, "mail")
 

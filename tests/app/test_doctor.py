@@ -88,6 +88,7 @@ def _skewed(seconds: float) -> list[datetime]:
         (judgements.optional_package("SENTRY_DSN", "sentry_sdk", installed=True), "ok"),
         (judgements.optional_package("SENTRY_DSN", "sentry_sdk", installed=False), "warning"),
         (judgements.mail(None, None), "ok"),
+        (judgements.mail(None, "ALERT_EMAIL is set and SMTP_HOST is not"), "failed"),
         (judgements.mail("mail.example:587", None), "ok"),
         (judgements.mail("mail.example:587", "mail.example:587 takes no mail: refused"), "failed"),
         (judgements.upstream([Host("a.example", "closed", NOW, None)], None, NOW), "ok"),
@@ -165,6 +166,14 @@ def test_a_working_installation_has_no_failure(database_url: str) -> None:
     assert checks["Executions"].found.startswith("1 this month")
     assert checks["Job log"].state == checks["Events"].state == checks["eTenders"].state == "ok"
     assert checks["Source 127.0.0.1:1"].state == "warning"
+    assert checks["Mail"].state == "ok"
+
+
+def test_an_alarm_that_goes_to_nobody_is_a_failure(empty_database_url: str) -> None:
+    settings = _settings(database_url=empty_database_url, alert_email="operator@protenders.example")
+    checks = {check.name: check for check in doctor.run_checks(settings)}
+    assert checks["Mail"].state == "failed"
+    assert "written to PROTENDERS_HOME/outbox" in checks["Mail"].found
 
 
 def test_an_ailing_installation_hears_what_ails_it(database_url: str) -> None:
