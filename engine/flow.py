@@ -19,8 +19,12 @@ class Turn:
 
 def gcra(tat: datetime | None, now: datetime, *, emission: timedelta, burst: int) -> Turn:
     """One arrival at a limiter that lets one through per `emission`, and `burst` at once after a pause."""
-    new_tat = max(tat or now, now) + emission
-    allow_at = new_tat - emission * max(burst, 1)
+    full = emission * max(burst, 1)
+    if tat is None or tat > now + full:
+        # Nothing has come yet; or no arrival can have led to this: the clock was set back, or the limit was changed.
+        tat = now
+    new_tat = max(tat, now) + emission
+    allow_at = new_tat - full
     return Turn(allowed=allow_at <= now, tat=new_tat, again_at=allow_at)
 
 

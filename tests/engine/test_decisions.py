@@ -433,6 +433,13 @@ def test_a_limiter_lets_one_through_per_interval_and_a_burst_after_a_pause(
     assert arrivals(gaps, emission=timedelta(seconds=1), burst=burst) == expected
 
 
+@pytest.mark.parametrize("burst", [1, 3])
+def test_a_limiter_starts_anew_when_the_clock_was_set_back(burst: int) -> None:
+    emission = timedelta(seconds=1)
+    last = flow.gcra(None, NOW, emission=emission, burst=burst).tat
+    assert flow.gcra(last, NOW - timedelta(hours=1), emission=emission, burst=burst).allowed
+
+
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=60), st.integers(1, 5))
 def test_no_window_sees_more_than_the_limiter_allows(gaps: list[int], burst: int) -> None:
     said = arrivals(gaps, emission=timedelta(seconds=1), burst=burst)
