@@ -89,11 +89,11 @@ class Lease(threading.Thread):
         self.alone = not others
         now = time.monotonic()
         watched, self._watched = self._watched, {}
-        for instance, process, seen_at, expired in others:
+        for instance, process, seen_at, patience in others:
             since = watched.get((instance, seen_at), now)
             self._watched[instance, seen_at] = since
             dead = processes.is_dead(process)
-            if dead or (expired and now - since >= WATCH_SECONDS):
+            if dead or (patience is not None and now - since >= max(patience, WATCH_SECONDS)):
                 self._on_dead(instance, dead)
 
     def _drop(self) -> None:

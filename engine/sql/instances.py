@@ -19,7 +19,9 @@ ON CONFLICT (id) DO UPDATE SET seen_at = now()
 """
 BEAT = "UPDATE engine.instances SET seen_at = clock_timestamp() WHERE id = %s"
 OTHERS = """
-SELECT id, process, seen_at, seen_at + make_interval(secs => lease_seconds) < clock_timestamp()
+SELECT id, process, seen_at,
+       CASE WHEN seen_at + make_interval(secs => lease_seconds) < clock_timestamp() THEN 0.0
+            WHEN seen_at > clock_timestamp() THEN lease_seconds END
 FROM engine.instances WHERE id <> %s
 """
 # Deleting the row is the verdict: only one recoverer sees it returned, and the dead holder, should it wake,
@@ -27,7 +29,8 @@ FROM engine.instances WHERE id <> %s
 _BURY = "DELETE FROM engine.instances WHERE id = %s RETURNING id"
 _BURY_EXPIRED = """
 DELETE FROM engine.instances
-WHERE id = %s AND seen_at + make_interval(secs => lease_seconds) < clock_timestamp() RETURNING id
+WHERE id = %s AND clock_timestamp() NOT BETWEEN seen_at AND seen_at + make_interval(secs => lease_seconds)
+RETURNING id
 """
 _TAKE_OVER = """
 UPDATE engine.queue SET state = 'r', owner = NULL, cursor = NULL, epoch = epoch + 1
@@ -51,8 +54,12 @@ def beat(connection: SyncConnection[Any], instance: uuid.UUID) -> bool:
 
 def others(
     connection: SyncConnection[Any], instance: uuid.UUID
-) -> list[tuple[uuid.UUID, str, datetime, bool]]:
-    """The other instances: id, process, when it last renewed its lease, whether that has run out."""
+) -> list[tuple[uuid.UUID, str, datetime, float | None]]:
+    """The other instances: id, process, when it last renewed its lease, and whether that has run out.
+
+    None: it has not. Otherwise for how many seconds it must be seen unchanged; a lease if it was renewed at a
+    time to come, which a living process corrects when the clock has been set back.
+    """
     return connection.execute(OTHERS, [instance]).fetchall()
 
 

@@ -104,6 +104,24 @@ def test_a_process_that_stops_answering_is_replaced_and_does_no_harm_when_it_com
         end(first)
 
 
+def test_a_dead_process_is_replaced_though_the_clock_was_set_back(place: tuple[str, Ledger]) -> None:
+    dsn, seen = place
+    first = worker.start(Orders(dsn, send=crowd(40, "slow"), lease_seconds=LEASE))
+    try:
+        until(lambda: len(seen.effects()) > 10, what="the slow crowd to get going")
+    finally:
+        end(first)
+    until(seen.alone, what="the end of what the first process had begun")
+    seen.connection.execute(
+        """UPDATE engine.instances SET seen_at = now() + interval '1 hour', process = '{"machine": "another"}'"""
+    )
+    second = worker.start(Orders(dsn, lease_seconds=LEASE))
+    try:
+        until(lambda: all_ended(seen, 40), seconds=60, what="the crowd of a process on another machine")
+    finally:
+        end(second)
+
+
 def _positions(seen: Ledger) -> list[tuple[object, ...]]:
     return seen.connection.execute(
         "SELECT run_id, id, position, ended_at FROM engine.steps ORDER BY run_id, id"
