@@ -13,8 +13,11 @@ from ocds.ids import PREFIX
 
 MAX_ENRICHMENT = 20_000
 MAX_PAUSE_MS = 60_000
+HIGHEST_ID = 9_999_999_999
 R = TypeVar("R", bound="Request")
 Count = Annotated[int, Field(ge=0, le=MAX_ENRICHMENT)]
+# An ocid's number; `ocid` below allows as many digits.
+Number = Annotated[int, Field(ge=1, le=HIGHEST_ID)]
 # Years before eTenders' first data (May 2021, DATA.md §1): an earlier day is a slip.
 Day = Annotated[date, Field(ge=date(2015, 1, 1))]
 
@@ -103,8 +106,8 @@ class HistoryBackfillRequested(_Days):
     `job_id` and `position` carry a long history on in another run.
     """
 
-    from_id: Annotated[int, Field(ge=1)] | None = None
-    to_id: Annotated[int, Field(ge=1)] | None = None
+    from_id: Number | None = None
+    to_id: Number | None = None
     job_id: str | None = None
     position: int | None = None
     leg: int = 1

@@ -146,6 +146,9 @@ def _determine(request: HistoryBackfillRequested, step: Step) -> Json:
                 note = f"nothing is known to have been published from {first} to {last}"
         elif request.from_id or request.to_id:
             span = (request.from_id or 1, request.to_id or identifiers.highest(conn))
+            if span[0] > span[1]:
+                note = f"fromId {span[0]} is above the highest known identifier, {span[1]}; give toId as well"
+                span = None
         shown = None if span is None else {"first": span[0], "last": span[1]}
         jobs.add_metadata(conn, step.job_id, {"range": shown})
         if span is None:

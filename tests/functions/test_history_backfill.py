@@ -143,6 +143,16 @@ def test_a_range_of_days_is_found_by_its_ends_and_filled_by_identifier(make_worl
     assert len(held) < 1200
 
 
+def test_a_range_above_all_that_is_known_is_not_called_complete(make_world: MakeWorld) -> None:
+    world = make_world(synthetic=50)
+    world.sync()
+    job = world.job(all_legs(world, {"fromId": 900_000})[0])
+    assert job.status == "PARTIAL"
+    assert job.note is not None
+    assert job.note.startswith("fromId 900000 is above the highest known identifier, ")
+    assert job.metadata["range"] is None
+
+
 def test_days_without_anything_published_are_said_to_be_empty(make_world: MakeWorld) -> None:
     world = make_world(synthetic=50)
     job = world.job(all_legs(world, {"fromDate": "2015-01-01", "toDate": "2015-01-20"})[0])
