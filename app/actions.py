@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from ulid import ULID
 
 from app.auth.protection import Actor
-from app.inngest_link import cancel_run
+from app.inngest_link import cancel_run, send_event
 from app.runtime import Runtime
 from db import audit, jobs
 from engine import operations
@@ -86,18 +86,19 @@ def faults(problem: ValidationError) -> str:
 async def send(
     runtime: Runtime, by: By, name: str, data: Mapping[str, Any], *, event_id: str | None = None, action: str
 ) -> Sent:
-    """Sends an event to whoever runs the functions. Raises ActionRefusedError for data that cannot be used."""
+    """Sends an event to whoever runs the functions. Raises ActionRefusedError for data that cannot be used, and
+    EventNotTakenError when an Inngest server does not take it."""
     checked = check_event(name, data, now=runtime.clock())
     identifier = event_id or str(ULID())
     event = inngest.Event(name=name, data=checked, id=identifier)
     if runtime.durable is not None:
-        sent = await runtime.durable.send([{"name": name, "data": checked, "id": identifier}])
+        [taken] = await runtime.durable.send([{"name": name, "data": checked, "id": identifier}])
     else:
-        sent = await runtime.client.send(event)
+        taken = await send_event(runtime.client, event)
         if runtime.tracing is not None:
             runtime.tracing.accepted([(identifier, name)])
-    await note(runtime, by, action, name, {"event": sent[0], "data": checked})
-    return Sent(id=identifier, internal=sent[0])
+    await note(runtime, by, action, name, {"event": taken, "data": checked})
+    return Sent(id=identifier, internal=taken)
 
 
 async def cancel_job(runtime: Runtime, by: By, job_id: str) -> bool:

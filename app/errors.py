@@ -15,6 +15,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.inngest_link import EventNotTakenError
+
 log = logging.getLogger("protenders.http")
 
 _NO_BODY = frozenset({"json_invalid", "missing", "model_attributes_type"})
@@ -28,6 +30,7 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(refused, _impossible)
     app.add_exception_handler(sqlalchemy.exc.OperationalError, _database)
     app.add_exception_handler(sqlalchemy.exc.TimeoutError, _database)
+    app.add_exception_handler(EventNotTakenError, _not_taken)
 
 
 def _answer(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
@@ -73,6 +76,11 @@ async def _database(request: Request, problem: Exception) -> Response:
     log.error("the database did not serve %s: %s", request.url.path, problem)
     message = "The database does not answer right now. Try again in a moment; `protenders doctor` tells more."
     return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, message, {"Retry-After": "5"})
+
+
+async def _not_taken(request: Request, problem: Exception) -> Response:
+    log.error("%s asked for work: %s", request.url.path, problem)
+    return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, str(problem), {"Retry-After": "5"})
 
 
 class CatchAll:

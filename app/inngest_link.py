@@ -131,6 +131,19 @@ def large_body_signed(keys: list[str]) -> Callable[[Request], Awaitable[None]]:
     return check
 
 
+class EventNotTakenError(Exception):
+    """The Inngest server did not answer, or refused the event; nothing was started."""
+
+
+async def send_event(client: inngest.Inngest, event: inngest.Event) -> str:
+    """Sends an event to the Inngest server; the id that it gave. Raises EventNotTakenError after the SDK's tries."""
+    try:
+        return (await client.send(event))[0]
+    except Exception as problem:
+        message = f"Inngest did not take the event: {problem}. Check INNGEST_EVENT_KEY and the network."
+        raise EventNotTakenError(message) from problem
+
+
 async def cancel_run(client: inngest.Inngest, run_id: str) -> bool:
     """Cancels a run at the Inngest server, as its REST API does; False (and a log line) when it did not take it.
 

@@ -18,7 +18,7 @@ from app.cli.choices import check_source
 from app.cli.follow import Follower
 from app.cli.outcome import STATUS_CODES, CommandError, Exit, UsageError
 from app.database import database
-from app.inngest_link import build_client
+from app.inngest_link import EventNotTakenError, build_client, send_event
 from app.runfile import RunFile
 from app.runtime import utc_now
 from app.serving import BackgroundServing
@@ -103,12 +103,9 @@ def _error_of(answer: httpx.Response) -> str:
 def _send(settings: Settings, name: str, data: dict[str, Any], event_id: str) -> str:
     client = build_client(settings, settings.app_url or "")
     try:
-        sent = asyncio.run(client.send(inngest.Event(name=name, data=data, id=event_id)))
-    except Exception as problem:
-        raise CommandError(
-            f"Inngest did not take the event: {problem}. Check INNGEST_EVENT_KEY and the network."
-        ) from problem
-    return sent[0]
+        return asyncio.run(send_event(client, inngest.Event(name=name, data=data, id=event_id)))
+    except EventNotTakenError as problem:
+        raise CommandError(str(problem)) from problem
 
 
 def _print_sent(event_id: str, name: str, *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -154,6 +155,27 @@ def test_a_dev_server_runs_the_same_functions_while_the_embedded_engine_stays_of
         assert connection.execute(sa.text("SELECT count(*) FROM engine.functions")).scalar_one() == 0
         assert connection.execute(sa.text("SELECT status FROM jobs")).scalars().all() == ["RUNNING"]
     engine.dispose()
+
+
+def test_an_inngest_server_that_takes_no_event_is_told_of(database_url: str, tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        settings = Settings(
+            _env_file=None,
+            database_url=database_url,
+            protenders_home=tmp_path / "home",
+            inngest_dev=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            cron_secret="a-secret-of-the-cron",
+        )
+        with BackgroundServing(settings, source="replay") as serving:
+            answer = httpx.post(
+                f"{serving.url}/api/cron/sync",
+                headers={"Authorization": "Bearer a-secret-of-the-cron"},
+                timeout=30,
+            )
+    assert answer.status_code == 503
+    assert answer.json()["error"].startswith("Inngest did not take the event: ")
+    assert "INNGEST_EVENT_KEY" in answer.json()["error"]
 
 
 def test_the_buttons_work_through_events_or_say_where_to_do_it(
