@@ -83,12 +83,13 @@ class Timers:
         if await engine.database.run(lambda c: gating.wake_limits(c, now), "turns"):
             engine.after_write(Aftermath(ready=True))
         await self._fire_schedules(now)
-        if self._sweep_at is None or now >= self._sweep_at:
+        if _is_due(self._sweep_at, SWEEP_EVERY, now):
             self._sweep_at = now + (SWEEP_AFTER_TROUBLE if engine.database.troubled() else SWEEP_EVERY)
             await self._sweep()
             await engine.audit()
-        if self._clear_at is None or now >= self._clear_at:
-            self._clear_at = now + timedelta(seconds=engine.config.retention_every)
+        retention_every = timedelta(seconds=engine.config.retention_every)
+        if _is_due(self._clear_at, retention_every, now):
+            self._clear_at = now + retention_every
             engine.spawn(clear(engine, now))
 
     async def _sweep(self) -> None:
@@ -142,6 +143,11 @@ class Timers:
         accept = await engine.database.run(work, "cron")
         if accept.events:
             engine.after_write(Aftermath(ready=True, intents=bool(accept.intents)))
+
+
+def _is_due(at: datetime | None, every: timedelta, now: datetime) -> bool:
+    """Whether what is done `every` so often, and next at `at`, is to be done: also when the clock was set back."""
+    return at is None or not at - every <= now < at
 
 
 def schedule_of(function: Function | None, text: str) -> Schedule | None:

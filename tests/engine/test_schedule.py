@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import inngest
+import psycopg
 import pytest
 
+from db.engine import psycopg_dsn
 from engine import EngineConfig
 from tests.conftest import temporary_database
 from tests.engine.stage import Stage, embedded
@@ -184,5 +186,26 @@ def test_what_is_past_its_retention_is_deleted_and_what_lives_is_not(dsn: str, c
                 await own.until(gone, "the old run's end")
                 clock.jump(timedelta(days=80))
                 assert (await own.ended(living["run_id"]))["output"] == "woke"
+
+    asyncio.run(play())
+
+
+def test_what_a_crash_left_is_swept_though_the_clock_was_set_back(dsn: str, clock: Clock) -> None:
+    async def play() -> None:
+        async with playing(dsn, clock) as (_, own):
+
+            @own.function(concurrency=[inngest.Concurrency(limit=1)])
+            async def limited(ctx: Any) -> None:
+                return None
+
+            await own.serve()
+            await own.completed("limited")
+            clock.jump(timedelta(hours=-2))
+            with psycopg.connect(psycopg_dsn(dsn), autocommit=True) as connection:
+                connection.execute(
+                    "INSERT INTO engine.slots (gate, run_id, taken) VALUES ('gate', 'gone', 1)"
+                )
+                left = "SELECT FROM engine.slots WHERE run_id = 'gone'"
+                await own.until(lambda: connection.execute(left).fetchone() is None, "the sweep")
 
     asyncio.run(play())
