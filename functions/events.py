@@ -109,8 +109,8 @@ class HistoryBackfillRequested(_Days):
     from_id: Number | None = None
     to_id: Number | None = None
     job_id: str | None = None
-    position: int | None = None
-    leg: int = 1
+    position: Annotated[int, Field(ge=0, le=HIGHEST_ID + 1)] | None = None
+    leg: Annotated[int, Field(ge=1, le=1_000_000)] = 1
 
     @model_validator(mode="after")
     def _one_range(self) -> Self:

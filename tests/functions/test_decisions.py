@@ -146,6 +146,8 @@ def test_an_event_is_read_with_its_defaults() -> None:
         ),
         (events.HISTORY_BACKFILL, {"fromId": 5, "toId": 2}, "fromId 5 is above toId 2"),
         (events.HISTORY_BACKFILL, {"toId": 10**22}, "toId"),
+        (events.HISTORY_BACKFILL, {"position": -1}, "position"),
+        (events.HISTORY_BACKFILL, {"leg": 10**22}, "leg"),
         (events.HISTORY_BACKFILL, {"fromId": 5, "fromDate": "2026-10-03"}, "not both"),
         (events.CLEANUP, {"timeoutMinutes": 0}, "timeoutMinutes"),
         (events.ENRICH_TODAY, {"rateLimit": "fast"}, "rateLimit"),
