@@ -152,6 +152,6 @@ def _day(text: str, label: str) -> date | None:
 def _number(text: str, label: str) -> int | None:
     if not text:
         return None
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise HTTPException(422, f"{label}: {text!r} is not a number.")
     return int(text)

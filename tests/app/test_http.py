@@ -226,6 +226,15 @@ def test_what_no_column_holds_and_no_calendar_has_is_the_asker_s_fault(
     assert anybody.get(path).status_code == 422
 
 
+@pytest.mark.parametrize("number", ["²", "many", "-1"])
+def test_a_number_in_a_form_that_is_none_is_named(browser: Browser, number: str) -> None:
+    admin = browser("admin")
+    form = {"csrf": csrf_of(admin.get("/admin/jobs")), "max_enrichment": number}
+    answer = admin.post("/admin/actions/sync-now", data=form)
+    assert answer.status_code == 422
+    assert "is not a number" in answer.text
+
+
 def test_the_state_of_the_sync_is_told(anybody: httpx.Client, job_id: str) -> None:
     anybody.headers.update(basic("viewer"))
     state = anybody.get("/api/admin/sync/state").json()
