@@ -276,8 +276,12 @@ def load(**overrides: Any) -> Settings:
 
 
 def _origin(value: str) -> str:
-    parts = urlsplit(value.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(value.strip())
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ValueError("is not an http or https URL")
     return value.strip().rstrip("/")
 
