@@ -247,10 +247,8 @@ def _locate(tender: Columns, release: Release | None, row: PortalRow | None) -> 
         (place.city if parts else None, "portal", "town"),
         (place.city, "derived", "delivery_location"),
     )
-    addressed = place_of(parts, address, province, None)
-    tender.set(
-        "district", place.district, "derived", "delivery_location" if addressed.district else "buyer_name"
-    )
+    addressed = place.city or not municipality or place_of(parts, address, province, None).district
+    tender.set("district", place.district, "derived", "delivery_location" if addressed else "buyer_name")
     tender.first(
         "special_conditions",
         (release.special_conditions if release else None, "release", "tender.specialConditions"),

@@ -114,7 +114,7 @@ def text(value: object) -> str | Unreadable | None:
             value = " ".join(_cleaned(value).split())
         elif "  " in value or value.strip() is not value:
             value = " ".join(value.split())
-        return None if _is_placeholder(value) else value
+        return None if len(value) < 18 and value.rstrip(".").casefold() in PLACEHOLDERS else value
     if value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -162,11 +162,7 @@ def paragraphs(value: object) -> str | Unreadable | None:
     value = value.replace("\r\n", "\n").replace("\r", "\n")
     lines = (" ".join(line.split()) for line in _cleaned(value).split("\n"))
     value = _MANY_EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
-    return None if _is_placeholder(value) else value
-
-
-def _is_placeholder(value: str) -> bool:
-    return len(value) < 18 and value.rstrip(".").casefold() in PLACEHOLDERS
+    return None if value.rstrip(".").casefold() in PLACEHOLDERS else value
 
 
 def is_nobody(words: str) -> bool:
