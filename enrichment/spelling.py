@@ -111,10 +111,13 @@ def _calmed(text: str) -> str:
     if len(text) > 1 and text[-2] == " ":
         calmed = calmed[:-1] + text[-1]  # the A of "Phase A" is no article
     calmed = _SENTENCE_START.sub(lambda start: start[0].upper(), calmed)
-    calmed = _PLURAL_IN_BRACKETS.sub(lambda ending: ending[0].lower(), calmed)
-    calmed = _SMALL_PLURAL.sub("s", calmed)
-    calmed = _IN_BRACKETS.sub(_with_initials, calmed)
-    calmed = _AFRIKAANS_ARTICLE.sub(lambda article: article[0].lower(), calmed)
+    if "(" in calmed:
+        calmed = _PLURAL_IN_BRACKETS.sub(lambda ending: ending[0].lower(), calmed)
+        calmed = _IN_BRACKETS.sub(_with_initials, calmed)
+    if "/S" in calmed:
+        calmed = _SMALL_PLURAL.sub("s", calmed)
+    if "N " in calmed:
+        calmed = _AFRIKAANS_ARTICLE.sub(lambda article: article[0].lower(), calmed)
     lowered = calmed.lower()
     if len(lowered) == len(calmed):
         calmed = _with_phrases(calmed, lowered)
