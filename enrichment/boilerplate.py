@@ -7,6 +7,7 @@ import re
 EDGES = " \t-–—:;,.|/\\*•\"'“”‘’_#"
 _SHORTEST = 12
 _ROUNDS = 4
+_FEW_BEHIND = 3  # characters: the full stop after a period
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}")
 _LOOSE_START = re.compile(r"(?:and|or|of|&)\b", re.IGNORECASE)
 
@@ -37,7 +38,7 @@ _VERB = (
     r"(?!(?:and|or)\b|[,&/])(?:for\s+|with\s+)?"
 )
 _NUMBER_OF_YEAR = re.compile(  # "Bid 5 of 2025/26: …"
-    rf"{_KIND}\s*(?:no|nr|number)?\s*[.:#]?\s*\d{{1,4}}\s+of\s+20\d\d(?:\s*[/-]\s*(?:20)?\d\d)?\s*[:;–—-]+\s*",
+    rf"^{_KIND}\s*(?:no|nr|number)?\s*[.:#]?\s*\d{{1,4}}\s+of\s+20\d\d(?:\s*[/-]\s*(?:20)?\d\d)?\s*[:;–—-]+\s*",
     re.IGNORECASE,
 )
 _CODE_AND_FOR = re.compile(r"(?=[\w/.-]*\d)(?=[\w/.-]*/)[A-Z]{2,}[\w/.-]{3,}\s+for\s+(?:the\s+)?(?=[A-Z])")
@@ -66,11 +67,14 @@ _DESCRIPTION = (
     r"(?:bid|tender|project|contract|quotation|service|rfq|rfp|rfb|rft)?\s*(?:description|title|name|scope)\s*"
     r"(?:of\s+(?:the\s+)?(?:bid|tender|services?|works?|project))?\s*[:;–—-]+\s*"
 )
-_AGAIN = (  # "Re-advertisement: …", "[Re-advert] …"
-    r"[(\[]\s*re-?\s?(?:advert\w*|tender\w*|issue\w*)\s*[)\]]\s*[:;–—-]*\s*|(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)"
+_AGAIN = (  # "Re-advertisement: …"
+    r"(?:the\s+)?(?:re-?\s?advert\w*|re-?issue\w*|re-?tender|cancel\w+\s+and\s+re\S*)"
     r"(?:\s*[:;–—-]+\s*|\s+of\s+(?:the\s+)?|\s+(?=(?:the|provision|supply|appointment|request|procurement|tender|bid)\b))"
 )
 _EMPTY_BRACKETS = re.compile(r"\s*\(\s*(?:\)|\W*$)")
+_AGAIN_IN_FRONT = re.compile(
+    r"[(\[]\s*re-?\s?(?:advert|tender|issue)\w*\s*[)\]]\s*[:;–—-]*\s*", re.IGNORECASE
+)
 _DANGLING = re.compile(r"(?:\s+(?:based|for|the|of|on|over|and))+\W*$", re.IGNORECASE)  # before a period
 _AGAIN_AT_END = re.compile(
     r"[\s–—-]*(?:\(\s*re-?\s?advert\w*[^)]*\)|[–—-]?\s+re-?\s?advert\w*)\W*$", re.IGNORECASE
@@ -108,7 +112,7 @@ _OPENINGS = tuple(
 _OF_BODIES = 3  # the first of them, which begin with any text
 _OPENING_WORD = re.compile(
     r"(?:\d[.)]|formal|informal|the|he\s|an?|open|acquisition|advert|invit|request|call|tender|bid|quot|proposal|contract|rf|eoi|re|cancel|desc|serv|title|name|scope"
-    r"|project|appoint|procure|engage|sourcing|establish|provision|terms|for|[(\[]\s*re)",
+    r"|project|appoint|procure|engage|sourcing|establish|provision|terms|for)",
     re.IGNORECASE,
 )
 
@@ -161,6 +165,8 @@ def subject_of(text: str, number: str | None) -> str:
 
     Never less than a dozen characters: what would leave less is kept.
     """
+    if text[:1] in "[(":
+        text = _kept(_AGAIN_IN_FRONT.sub("", text, count=1), text)
     for _ in range(_ROUNDS):
         before = text
         text = _without_number(text, number)
@@ -188,7 +194,10 @@ def _without(pattern: re.Pattern[str], text: str) -> str:
     for match in pattern.finditer(text):
         rest.append(text[at : match.start()].rstrip(" \t,;:–—-"))
         at = match.end()
-    return _DANGLING.sub("", _EMPTY_BRACKETS.sub("", "".join([*rest, text[at:]]))) if rest else text
+    if not rest:
+        return text
+    shorter = _EMPTY_BRACKETS.sub("", "".join([*rest, text[at:]]))
+    return _DANGLING.sub("", shorter) if len(text) - at < _FEW_BEHIND else shorter
 
 
 def _worth_trying(text: str) -> tuple[re.Pattern[str], ...]:
@@ -210,7 +219,9 @@ def _without_number(text: str, number: str | None) -> str:
         end = _after(text, number, label.end() if label else 0) or _after(text, number, 0)
         if end:
             text = _kept(text[end:], text)
-    for pattern in (_NUMBER_OF_YEAR, _LABELLED_NUMBER, _LEADING_CODE, _SLASHED_CODE, _CODE_AND_FOR):
+    if " of 20" in text.lower():
+        text = _NUMBER_OF_YEAR.sub("", text, count=1)
+    for pattern in (_LABELLED_NUMBER, _LEADING_CODE, _SLASHED_CODE, _CODE_AND_FOR):
         match = pattern.match(text)
         if match:
             text = _kept(text[match.end() :], text)

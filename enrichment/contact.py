@@ -53,7 +53,8 @@ def email_of(text: str | None) -> str | None:
     """
     if not text or len(text) > _LONGEST:
         return None
-    text = _DOT_FORGOTTEN.sub(r"\1.", text)
+    if text[-3:].lower() not in (".za", "com"):
+        text = _DOT_FORGOTTEN.sub(r"\1.", text)
     if not _PLAIN_ADDRESS.fullmatch(text) or _GLUED_BEHIND.search(text):
         text = _DOT_SIGN.sub(".", _AT_SIGN.sub("@", text))
         text = _GLUED_BEHIND.sub(r"\1 ", text)
@@ -64,8 +65,6 @@ def email_of(text: str | None) -> str | None:
         if len(local) == 1 or local.lower() in word_list("no mailbox"):
             continue
         if candidate.start() and _CUT_IN_FRONT.search(text, 0, candidate.start()):
-            continue
-        if _PLACEHOLDER_DOMAIN.fullmatch(domain.lower()) or _NO_DOMAIN.fullmatch(domain.lower()):
             continue
         address = _validated(local, domain)
         if address:
@@ -78,12 +77,12 @@ def _without_blanks(spaced: re.Match[str]) -> str:
 
 
 def _validated(local: str, domain: str) -> str | None:
-    """The address as email-validator writes it. Domains repeat, so a plain local part needs its domain
-    checked once.
-    """
+    """The address as email-validator writes it; a plain local part needs no more than its domain checked."""
+    known = _domain(domain)
+    if known is None:
+        return None
     if _PLAIN_LOCAL.fullmatch(local) and len(local) <= 64:
-        known = _domain(domain)
-        return f"{local}@{known}" if known and len(local) + len(known) < 254 else None
+        return f"{local}@{known}" if len(local) + len(known) < 254 else None
     try:
         return validate_email(
             f"{local}@{domain}", check_deliverability=False, allow_smtputf8=False
@@ -94,7 +93,12 @@ def _validated(local: str, domain: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _domain(domain: str) -> str | None:
+    """The domain as email-validator writes it, None for one that takes no mail. Domains repeat: each is checked
+    once.
+    """
     lowered = domain.lower()
+    if _PLACEHOLDER_DOMAIN.fullmatch(lowered) or _NO_DOMAIN.fullmatch(lowered):
+        return None
     if len(lowered) <= _LONGEST_DOMAIN and _PLAIN_DOMAIN.fullmatch(lowered):
         return lowered  # what the validator would answer too, in a fortieth of the time
     try:
@@ -110,7 +114,7 @@ def telephone_of(text: str | None) -> str | None:
     """
     if not text or len(text) > _LONGEST:
         return None
-    for part in _NUMBER_BREAK.split(text):
+    for part in (text,) if _NATIONAL.fullmatch(text) else _NUMBER_BREAK.split(text):
         number = _number_in(part)
         if number:
             return number

@@ -35,6 +35,7 @@ _MAIN_CATEGORIES = {
     "services": "services",
     "consultingservices": "services",
 }
+_MEETING_COLUMNS = ("briefing_meeting_link", "briefing_meeting_id", "briefing_meeting_passcode")
 _NO_AWARD = frozenset({"cancelled", "unsuccessful", "pending"})
 _STATUSES = {"published": "active", "cancelled": "cancelled", "awarded": "complete", "closed": "complete"}
 
@@ -285,10 +286,9 @@ def _brief(tender: Columns, release: Release | None, row: PortalRow | None) -> N
     )
     conditions = tender.columns["special_conditions"]
     meeting = meeting_of(venue, conditions) if venue or conditions else NO_MEETING
-    at_venue = meeting_of(venue, None) if meeting is not NO_MEETING else NO_MEETING
-    for part, value, said_there in zip(("link", "id", "passcode"), meeting, at_venue, strict=True):
-        field = "briefing_venue" if value == said_there else "special_conditions"
-        tender.set(f"briefing_meeting_{part}", value, "derived", field)
+    at_venue = NO_MEETING if meeting is NO_MEETING else meeting_of(venue, None)
+    for name, value, said_there in zip(_MEETING_COLUMNS, meeting, at_venue, strict=True):
+        tender.set(name, value, "derived", "briefing_venue" if value == said_there else "special_conditions")
 
 
 def _introduce(tender: Columns, release: Release | None, row: PortalRow | None) -> None:

@@ -30,10 +30,16 @@ def download_url(guid: str, extension: str, name: str) -> str:
 
 def _quoted(text: str) -> str:
     """As ``urllib.parse.quote`` does, without its walk over every byte for names that hold nothing but
-    blanks.
+    what most names hold.
     """
-    spaced = text.replace(" ", "%20")
-    return spaced if _PLAIN.fullmatch(spaced) and "%" not in text else quote(text, safe="")
+    quoted = (
+        text.replace(" ", "%20")
+        .replace("(", "%28")
+        .replace(")", "%29")
+        .replace("&", "%26")
+        .replace(",", "%2C")
+    )
+    return quoted if _PLAIN.fullmatch(quoted) and "%" not in text else quote(text, safe="")
 
 
 def merge_documents(

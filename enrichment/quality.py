@@ -26,7 +26,7 @@ def score(columns: Mapping[str, Any]) -> dict[str, int]:
     A briefing counts in full where there is none; where there is one, its time and place must be known.
     """
     points = {
-        group: round(weight * sum([columns.get(name) is not None for name in names]) / len(names))
+        group: round(weight * (len(names) - [columns.get(name) for name in names].count(None)) / len(names))
         for group, (weight, names) in WEIGHTS.items()
     }
     points["documents"] = DOCUMENTS if columns.get("document_count") else 0

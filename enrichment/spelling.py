@@ -188,12 +188,10 @@ def _core(core: str) -> str:
     known = _known(lowered)
     if known is not None:
         return known
-    if _NAME_PREFIX.fullmatch(lowered):
-        return core.title()
-    counted = _COUNTED.fullmatch(lowered)
-    if counted and is_listed(counted["word"]):
-        return lowered
     if any(map(str.isdigit, core)):
+        counted = _COUNTED.fullmatch(lowered)
+        if counted and is_listed(counted["word"]):
+            return lowered
         return measure(core) or "-".join(map(_part, core.split("-")))
     if len(core) == 1 or _PLURAL_ACRONYM.fullmatch(core):
         return core
@@ -202,6 +200,8 @@ def _core(core: str) -> str:
     if _ROMAN.fullmatch(core):
         return core
     if _JOINTS.search(core):
+        if _NAME_PREFIX.fullmatch(lowered):
+            return core.title()
         return "".join(part if part in "-&." else _core(part) for part in _JOINTS.split(core) if part)
     return _by_its_look(core, lowered)
 

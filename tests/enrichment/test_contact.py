@@ -24,6 +24,7 @@ from enrichment.contact import email_of, telephone_of
         ("scm@dept,gov.za", "scm@dept.gov.za"),
         ("scm@dept.gov. za", "scm@dept.gov.za"),
         ("scm@dept.coza", "scm@dept.co.za"),
+        ("SCM@DEPT.COZA", "SCM@dept.co.za"),
         ("scm@dept,co,za", "scm@dept.co.za"),
         ("“scm@dept.gov.za”", "scm@dept.gov.za"),
         ("SCM: scm@dept.gov.za", "scm@dept.gov.za"),
