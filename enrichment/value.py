@@ -34,9 +34,10 @@ _STATED = re.compile(
     r"|\bbudget(?:ed)?(?:\s+(?:amount|allocation|limit|ceiling|value|cost|available|allocated))?"
     rf"(?:\s+(?:of|for)\s+(?:the|this)\s+(?:{_OBJECT}|service|appointment))?"
     rf"|\bvalue\s+of\s+(?:the|this)\s+{_OBJECT}"
-    rf"|\b{_OBJECT}\s+(?:is\s+)?(?:valued|estimated|budgeted)|\b(?:valued|estimated)\s+at"
+    rf"|\b{_OBJECT}\s+(?:is\s+)?(?:valued|estimated|budgeted)"
+    rf"|\b(?:{_OBJECT}|services?|cost|appointment)\b[^.;\n]{{0,40}}?\b(?:(?:valued|estimated)\s+at|to\s+the\s+(?:total\s+)?value\s+of)"
     rf"|\b(?:contract|project|appointment)(?=\s+(?:(?:is|shall|will|must|may)\s+(?:be\s+)?)?(?:capped|limited|not\s+exceed)\b)"
-    rf"|\bto\s+the\s+(?:total\s+)?value\s+of){_LIMIT}{_FILLER}{_AMOUNT}(?:{_FILLER}(?:and|-|–|to)\s*{_AMOUNT})?",
+    rf"){_LIMIT}{_FILLER}{_AMOUNT}(?:{_FILLER}(?:and|-|–|to)\s*{_AMOUNT})?",
     re.IGNORECASE,
 )
 _RANGE = re.compile(
@@ -64,16 +65,24 @@ _NOT_THE_CONTRACT = re.compile(
     r"|executed|undertaken|proof\s+of|must\s+have|largest|credit|(?:bidder|tenderer|contractor)s?['’]|projects\s+(?:of|with|worth)"
     r"|(?:appointment|award|completion)\s+letter|letters?\s+of|references\b|\bprofile|purchase\s+order|\bcombined\b|contractors?\s+with"
     r"|in\s+the\s+(?:last|past)\b|minimum\s+(?:bid|tender|offer|price)|reserve\s+(?:price|value)|upset|valuation|replacement\s+value"
+    r"|(?:tenderer|bidder|contractor|provider)s?\s+(?:who|that|which|must|should)\b|fund\s+size|(?<!estimated\s)total\s+expenditure"
+    r"|\b(?:fleet|claims|loss(?:es)?|damages?|portfolio|voucher|prize)"
+    r"|(?:consult|professional|engineer|architect|surveyor|agent)[^.;]*\bconstruction\s+(?:value|cost)"
     r"|\bpropert(?:y|ies)\b|\bassets?\b|\bdebt"
     r"|\b(?:or|and)\s+(?:more|above|higher|greater|less|below)\b|(?:annual|municipal\w*(?:['’]s)?|operat\w+)\s+(?:\w+\s+)?budget\b"
     r"|\brates?\b|revenue|net\s+asset|capital|minimum\s+value|at\s+least|not\s+less\s+than|greater\s+than|(?<!not\s)exceeds?\s+R"
     r"|local\s+content|local\s+production|equal\s+to\s+or|bids?\s+above|all\s+procurement|all\s+bids|all\s+tenders"
-    r"|quotations?\s+(?:above|below|up|to)\b|cheque|\bcash\b|\beft\b|payable|stipend|loan|grant|sub-?contract|points?\s+system"
+    r"|quotations?\s+(?:above|below|up|to)\b|cheque|\bcash\b|\beft\b|payable|stipend|loan|grant|sub-?contract|\bpoints?\b|\bscor(?:e|es|ed|ing)\b"
     r"|applicable\s+(?:to|for)|tenders?\s+with|bids?\s+with|fine\b|audited|financial\s+statement|retention|bursar",
     re.IGNORECASE,
 )
+_BODY_HAS = re.compile(  # its whole budget, where it does not say for what
+    r"(?:municipality|department|entity|council|province)\s+ha(?:s|ve|d)\b"
+    rf"(?!.*\bfor\s+(?:this|the|said)\s+(?:{_OBJECT}|service|appointment|assignment))",
+    re.IGNORECASE,
+)
 _CEILING = re.compile(r"\b(?:maximum|ceiling)\b", re.IGNORECASE)
-_BEFORE, _AFTER = 90, 40
+_BEFORE, _AFTER, _SENTENCE = 90, 40, 150  # characters
 _SENTENCE_END = re.compile(r"[.;\n](?=\s|$)")
 _LEAST, _MOST = Decimal(5_000), Decimal(200_000_000_000)
 _SCALES = {"m": 6, "mil": 6, "mill": 6, "million": 6, "bn": 9, "b": 9, "billion": 9, "k": 3, "thousand": 3}
@@ -115,6 +124,9 @@ def _read(match: re.Match[str], text: str, *, capped: bool) -> StatedValue | Non
     before = _SENTENCE_END.split(text[max(0, match.start() - _BEFORE) : match.start()])[-1]
     after = _SENTENCE_END.split(text[match.end() : match.end() + _AFTER])[0]
     if _NOT_THE_CONTRACT.search(before + match[0]) or _NOT_THE_CONTRACT.search(after):
+        return None
+    sentence = _SENTENCE_END.split(text[match.end() : match.end() + _SENTENCE])[0]
+    if _BODY_HAS.search(before + match[0] + sentence):
         return None
     named = match.re.groupindex.get("limit")
     parts = [group for index, group in enumerate(match.groups(), start=1) if index != named]

@@ -22,6 +22,8 @@ from enrichment.value import StatedValue, stated_value
         ("Project budget not exceeding R500 000", None, 500_000),
         ("FOR A PERIOD OF 12 MONTHS OR R1M (Million), WHICHEVER COMES FIRST AT KOEBERG", None, 1_000_000),
         ("contract value between R10 million and R20 million", 10_000_000, 20_000_000),
+        ("The department has a budget of R8 500 000 for this tender", 8_500_000, 8_500_000),
+        ("The project has a total budget of R 12 million", 12_000_000, 12_000_000),
         ("value ranging from R2 to R3 million", 2_000_000, 3_000_000),
     ],
 )
@@ -73,6 +75,15 @@ def test_a_stated_value_a_ceiling_and_a_range(text: str, minimum: int | None, ma
         "Replacement value estimated at R15 million",
         "Debt book total value of R120 million",
         "Estimated value R12 345 67",
+        "The department has a total budget of R 25 billion",
+        "Contract value of R2 million - R5 million = 10 points",
+        "Tenderers who have done works with a total value of R4 million",
+        "Total expenditure R 3.4 billion in 2024",
+        "Investment portfolio valued at R1.2 billion",
+        "Losses estimated at R4 million",
+        "Land valued at R 1 000 000",
+        "vouchers to the value of R 50 000",
+        "Consulting engineers for a project with an estimated construction cost of R80 million",
     ],
 )
 def test_fees_thresholds_insurances_and_the_like_are_no_value(text: str | None) -> None:
