@@ -94,6 +94,8 @@ def recent(
 ) -> dict[str, Any]:
     """The newest jobs first. `next` is the `before` of the following page, or null at the end."""
     found = jobs.page(connection, limit=limit + 1, type=type, status=status, before=before)
+    if before is not None and not found and jobs.get(connection, before) is None:
+        raise HTTPException(422, f"before: there is no job {before}; leave it out to start again")
     statistics = jobs.statistics(connection, now=runtime.clock())
     last_sync = statistics.pop("lastSyncAt", None)
     return {

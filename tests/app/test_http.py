@@ -235,6 +235,15 @@ def test_a_number_in_a_form_that_is_none_is_named(browser: Browser, number: str)
     assert "is not a number" in answer.text
 
 
+def test_a_page_before_no_job_is_not_called_the_end(anybody: httpx.Client, job_id: str) -> None:
+    anybody.headers.update(basic("viewer"))
+    answer = anybody.get("/api/admin/jobs", params={"before": "none"})
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "before: there is no job none; leave it out to start again"
+    last = anybody.get("/api/admin/jobs", params={"limit": 200}).json()["recentJobs"][-1]["id"]
+    assert anybody.get("/api/admin/jobs", params={"before": last}).json()["recentJobs"] == []
+
+
 def test_the_state_of_the_sync_is_told(anybody: httpx.Client, job_id: str) -> None:
     anybody.headers.update(basic("viewer"))
     state = anybody.get("/api/admin/sync/state").json()
