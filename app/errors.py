@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.inngest_link import EventNotTakenError
+from engine.database import Closed
 
 log = logging.getLogger("protenders.http")
 
@@ -28,8 +29,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     for refused in (sqlalchemy.exc.DataError, psycopg.DataError):
         app.add_exception_handler(refused, _impossible)
-    app.add_exception_handler(sqlalchemy.exc.OperationalError, _database)
-    app.add_exception_handler(sqlalchemy.exc.TimeoutError, _database)
+    for unserved in (
+        sqlalchemy.exc.OperationalError,
+        sqlalchemy.exc.TimeoutError,
+        psycopg.OperationalError,
+        Closed,
+    ):
+        app.add_exception_handler(unserved, _database)
     app.add_exception_handler(EventNotTakenError, _not_taken)
 
 

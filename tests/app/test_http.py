@@ -7,14 +7,18 @@ import re
 from collections.abc import Callable
 from contextlib import closing
 from html.parser import HTMLParser
+from typing import NoReturn
 
 import httpx
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from app.auth.sessions import COOKIE
 from app.headers import MAX_BODY
 from app.serving import Serving
+from engine.database import Closed
+from engine.sql import reading
 from enrichment.quality import MOST
 from tests.app.conftest import PASSWORDS, csrf_of, log_in
 from tests.waiting import until
@@ -382,6 +386,19 @@ def test_a_function_is_paused_and_resumed(browser: Browser) -> None:
     assert "‖ paused" in admin.get("/admin/functions").text
     assert admin.post(f"/admin/functions/{slug}/resume", data={"csrf": token}).status_code == 303
     assert "‖ paused" not in admin.get("/admin/functions").text
+
+
+@pytest.mark.parametrize("problem", [psycopg.OperationalError("terminating connection"), Closed()])
+def test_a_page_that_the_engine_s_connection_fails_says_so(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    async def fails(*_: object) -> NoReturn:
+        raise problem
+
+    monkeypatch.setattr(reading, "event", fails)
+    answer = browser("admin").get("/admin/events/none")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
 
 
 def test_a_host_whose_pause_is_over_is_not_said_to_have_one(served: Serving, browser: Browser) -> None:
