@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -43,7 +43,7 @@ class Watch:
     post: Post
     replay: bool
     email: str | None = None
-    webhook: str | None = None
+    webhook: str | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, settings: Settings, resources: Resources) -> Self:

@@ -57,7 +57,7 @@ class Runtime:
     base_url: str
     instance: RunFile
     clock: Clock
-    database_url: str
+    database_url: str = field(repr=False)
     engine: sa.Engine
     source: source.Source
     client: inngest.Inngest

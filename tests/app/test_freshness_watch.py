@@ -161,6 +161,7 @@ def test_a_channel_that_fails_is_told_later_and_the_other_one_not_again(setting:
     assert failed.error is not None
     assert "HTTP 503" in str(failed.error)
     assert "secret-path" not in str(failed.error)
+    assert "secret-path" not in repr(setting.watch)
     assert len(setting.subjects()) == 1
     hook.status = 200
     setting.look(minutes=15)

@@ -71,6 +71,10 @@ def test_it_says_that_it_is_alive_and_ready(anybody: httpx.Client) -> None:
     assert ready.json()["engine"] == "embedded"
 
 
+def test_a_process_in_words_has_no_password(served: Serving) -> None:
+    assert served.runtime.database_url not in repr(served.runtime)
+
+
 def test_the_metrics_are_prometheus_text(anybody: httpx.Client, job_id: str) -> None:
     text = anybody.get("/metrics").text
     assert re.search(r"^protenders_sync_age_seconds \d", text, flags=re.MULTILINE)
