@@ -79,10 +79,14 @@ _DANGLING = re.compile(r"(?:\s+(?:based|for|the|of|on|over|and))+\W*$", re.IGNOR
 _AGAIN_AT_END = re.compile(
     r"[\s–—-]*(?:\(\s*re-?\s?advert\w*[^)]*\)|[–—-]?\s+re-?\s?advert\w*)\W*$", re.IGNORECASE
 )
+_FOR_YEARS = (  # between who is appointed and what for
+    r"(?:,?\s+(?:for|over)\s+(?:an?\s+|the\s+)?(?:period|term|duration)\s+(?:of\s+)?[\w\s()-]{1,40}?"
+    r"\b(?:months?|years?)\b\)?,?(?=\s+(?:to|for)\b))?"
+)
 _APPOINTMENT = (  # "Appointment of a suitably qualified service provider to provide …", "… of a panel of …"
     rf"(?:the\s+|he\s+)?(?:appointment|appoint|procurement|engagement|sourcing|acquisition|request\s+for)\s+(?:of\s+)?"
-    rf"(?:an?\s+|the\s+|one\s+|\w+\s+\(\d+\)\s+)?{_QUALITIES}(?:panel\s+of\s+)?{_QUALITIES}{_WHO}"
-    rf"\s+(?:to\s+(?:{_VERB})?|(?:for|of)\s+)(?:the\s+)?"
+    rf"(?:an?\s+|the\s+|one\s+|\w+\s+\(\d+\)\s+)?{_QUALITIES}(?:panel\s+of\s+)?{_QUALITIES}{_WHO}{_FOR_YEARS}"
+    rf"\s+(?:to\s+(?:{_VERB})?|(?:for|of)\s+(?!(?:an?\s+|the\s+)?(?:period|term|duration)\b))(?:the\s+)?"
     r"(?:(?:provision|rendering)\s+of\s+(?:the\s+)?)?"
 )
 _OPENINGS = tuple(

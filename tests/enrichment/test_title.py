@@ -50,6 +50,8 @@ from tests.enrichment.captures import rows
         ("AUDIT BY THE NATIONAL ARTISAN BODY (NAB)", "R", "Audit by the national artisan body (NAB)"),
         ("SUPPLY OF A HEALTH INFORMATION SYSTEM (HIS)", "R", "Supply of a health information system (HIS)"),
         ("VERSKAFFING VAN MEUBELS VIR ’N SKOOL", "R", "Verskaffing van meubels vir ’n skool"),
+        ("APPOINTMENT OF A SERVICE PROVIDER FOR A PERIOD OF THREE (3) YEARS TO CLEAN OFFICES", "R", "Clean offices"),
+        ("APPOINTMENT OF A PANEL OF SERVICE PROVIDERS FOR A PERIOD OF 3 YEARS", "R", "Panel of service providers"),
         ("[RE-ADVERT] SUPPLY OF FURNITURE", "R", "Supply of furniture"),
         ("MASTER PADLOCKS FOR THREE (3) YEARS BASED ON AN AS AND WHEN REQUIRED BASIS", "R", "Master padlocks"),
         ("BANKING SERVICES FOR THE FOR THE PERIOD NOT EXCEEDING FIVE (5) YEARS", "R", "Banking services"),
