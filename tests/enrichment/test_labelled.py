@@ -112,7 +112,7 @@ def unseen_title_is_right(label: Label) -> bool:
     ("field", "least_labels", "is_right"),
     [
         ("unseen_buyers", 500, unseen_organ_is_right),
-        ("unseen_places", 100, unseen_place_is_right),
+        ("unseen_places", 160, unseen_place_is_right),
         ("unseen_values", 140, unseen_value_is_right),
         ("unseen_titles", 90, unseen_title_is_right),
     ],
