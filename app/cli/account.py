@@ -35,6 +35,8 @@ def add(
     from db import accounts
 
     _check_role(role)
+    if not name.strip():
+        raise UsageError("NAME is empty; give the name to log in with.")
     password = sys.stdin.readline().rstrip("\n") if password_stdin else passwords.generate()
     fault = passwords.fault(password)
     if fault is not None:

@@ -18,7 +18,7 @@ from db import accounts, audit
 router = APIRouter(include_in_schema=False)
 
 PAGE = 100
-Name = Annotated[str, Form(min_length=1, max_length=100)]
+Name = Annotated[str, Form(pattern=r"\S", max_length=100)]
 Role = Annotated[Literal["viewer", "admin"], Form()]
 
 

@@ -42,6 +42,7 @@ from db.jobs_tables import ACTIVE, STATUSES
         (["serve", "--port", "99999"], "port"),
         (["replay", "--ids", "9-1"], "--ids 9-1"),
         (["replay", "--faults", "many"], "--faults many"),
+        (["users", "add", " "], "NAME is empty"),
         (["users", "add", "x", "--role", "king"], "write admin or viewer"),
         (["jobs", "--status", "FINISHED"], "--status FINISHED: write one of QUEUED"),
         (["db", "backup", "/no/such/folder/x"], "/no/such/folder/x cannot be written"),

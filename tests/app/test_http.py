@@ -427,6 +427,12 @@ def test_many_runs_are_counted_before_they_are_touched(browser: Browser) -> None
     assert "There is none." in asked.text
 
 
+def test_an_account_without_a_name_is_refused(browser: Browser) -> None:
+    admin = browser("admin")
+    form = {"csrf": csrf_of(admin.get("/admin/users")), "username": " ", "role": "viewer"}
+    assert admin.post("/admin/users/add", data=form).status_code == 422
+
+
 def test_the_last_admin_cannot_be_removed(browser: Browser) -> None:
     admin = browser("admin")
     token = csrf_of(admin.get("/admin/users"))
