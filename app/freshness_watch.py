@@ -78,7 +78,7 @@ def build(client: inngest.Inngest, watch: Watch) -> inngest.Function[Any]:
     def freshness_watch(ctx: inngest.ContextSync) -> Json:
         found = ctx.step.run("look", look, watch)
         failed: inngest.StepError | None = None
-        for channel in found["untold"]:
+        for channel in (name for name in found["untold"] if name in watch.channels):
             # A channel that is out of order keeps no other one from being told.
             try:
                 ctx.step.run(f"tell-by-{channel}", tell, watch, channel, found)

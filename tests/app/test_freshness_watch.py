@@ -9,6 +9,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,11 @@ class Setting:
             email="operator@protenders.example",
             webhook=f"http://127.0.0.1:{hook.server_port}/secret-path",
         )
+        self.change()
+
+    def change(self, **given: Any) -> None:
+        """A start with other settings."""
+        self.watch = replace(self.watch, **given)
         client = CollectingClient()
         self.driver = Driver(client, [freshness_watch.build(client, self.watch)])
 
@@ -180,3 +186,14 @@ def test_mail_that_cannot_go_out_keeps_no_webhook_from_being_told(setting: Setti
     assert setting.look(minutes=15).error is None
     assert [each["event"] for each in hook.taken] == ["freshness.late"]
     assert setting.subjects() == ["ProTenders: the sync is late"]
+
+
+def test_a_channel_that_is_taken_away_before_it_was_told_troubles_nobody(
+    setting: Setting, hook: Hook
+) -> None:
+    setting.sync_completes()
+    setting.outbox.write_text("no folder")
+    assert setting.look(hours=2).error is not None
+    setting.change(email=None)
+    assert setting.look(minutes=15).error is None
+    assert [each["event"] for each in hook.taken] == ["freshness.late"]
