@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
-        return None if value is None else _origin(value)
+        return None if value is None else _public(value)
 
     @field_validator("inngest_dev")
     @classmethod
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
             return None
         if value.strip().lower() in _ON:
             return DEV_SERVER_ORIGIN
-        return _origin(value)
+        return _public(value)
 
     @field_validator("database_url")
     @classmethod
@@ -284,6 +284,14 @@ def _origin(value: str) -> str:
     if not usable:
         raise ValueError("is not an http or https URL")
     return value.strip().rstrip("/")
+
+
+def _public(value: str) -> str:
+    """A URL that logs and pages may show."""
+    origin = _origin(value)
+    if "@" in urlsplit(origin).netloc:
+        raise ValueError("is a URL with a user's name or password in it, which logs and pages would show")
+    return origin
 
 
 def _password_in(url: str) -> str | None:

@@ -32,6 +32,8 @@ ROOT = Path(__file__).parents[2]
         ("INNGEST_DEV", "ftp://x", "not an http or https URL"),
         ("OCDS_BASE_URL", "etenders.gov.za", "not an http or https URL"),
         ("OCDS_BASE_URL", "http://etenders.gov.za:https", "not an http or https URL"),
+        ("INNGEST_BASE_URL", "http://ada:hidden-password@inngest.example", "would show"),
+        ("INNGEST_DEV", "http://ada:hidden-password@127.0.0.1:8288", "would show"),
         ("ALERT_WEBHOOK_URL", "http://hooks.example:hidden-password/", "not an http or https URL"),
         ("SENTRY_DSN", "http://[::1/hidden-password", "not an http or https URL"),
         ("LOG_FORMAT", "xml", "console"),
