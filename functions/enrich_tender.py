@@ -73,10 +73,7 @@ def _look_up(ocid: str, step: Step) -> Json:
 
 def _fetch(ocid: str, step: Step) -> Json:
     number = _number(ocid)
-    counts = fetching.fetch(step, [Due(number, ocid, expected=True)])
-    if counts["failed"]:
-        message = f"the release {ocid} could not be fetched"
-        raise RuntimeError(message)
+    counts = fetching.fetch(step, [Due(number, ocid, expected=True)], most_in_a_row=1)
     if counts["fetched"]:
         with step.resources.engine.begin() as conn:
             sighting = Sighting(number, ocid, None)

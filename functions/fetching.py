@@ -64,7 +64,7 @@ def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
     }
 
 
-def fetch(step: Step, wanted: list[Due]) -> Counter[str]:
+def fetch(step: Step, wanted: list[Due], *, most_in_a_row: int | None = None) -> Counter[str]:
     """Ask for each of these and note each answer; a few failures in a row are the host's and are raised.
 
     What has been answered by then is kept, whatever happens.
@@ -81,7 +81,8 @@ def fetch(step: Step, wanted: list[Due]) -> Counter[str]:
             except UpstreamError as error:
                 in_a_row += 1
                 answers.failed(due, str(error))
-                if in_a_row >= (_IN_A_ROW if due.expected else _PROBES_IN_A_ROW):
+                usual = _IN_A_ROW if due.expected else _PROBES_IN_A_ROW
+                if in_a_row >= (most_in_a_row or usual):
                     raise
             else:
                 in_a_row = 0

@@ -156,6 +156,18 @@ def test_an_unknown_ocid_is_a_partial_job_with_the_reason(make_world: MakeWorld)
     assert world.rows("SELECT state, is_expected FROM tender_ids WHERE n = 999999") == [("hole", False)]
 
 
+def test_a_release_that_the_host_does_not_give_is_the_host_s_fault(make_world: MakeWorld) -> None:
+    world = make_world(ids=IDS)
+    world.stand_in.orders.add("release", "500", times=-1)
+    job = world.job(
+        world.driver.run("enrich-tender", "tender/enrich.requested", {"ocid": "ocds-9t57fa-134300"})
+    )
+    assert job.status == "FAILED"
+    assert job.error is not None
+    assert (job.error["kind"], job.error["name"]) == ("EXTERNAL_API", "UpstreamError")
+    assert "500" in job.error["message"]
+
+
 def test_what_the_portal_does_not_list_is_tried_ever_more_rarely(make_world: MakeWorld) -> None:
     world = make_world(ids=IDS)
     world.sync()
