@@ -19,7 +19,15 @@ _spacing: ContextVar[float] = ContextVar("spacing", default=0.0)
 
 
 class HostRestsError(UpstreamError):
-    """The host answered badly for a while and is left in peace; no question was asked."""
+    """The host answered badly for a while and is left in peace for `seconds` more; no question was asked."""
+
+    def __init__(self, host: str, seconds: float) -> None:
+        problem = f"it answered badly several times in a row and is left in peace for another {seconds:.0f} s"
+        super().__init__(problem, host=host, url=f"https://{host}/", retry_after=seconds)
+        self.args = (f"{host} was not asked: {problem}.",)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.host, self.retry_after)
 
 
 @contextmanager
@@ -89,12 +97,7 @@ class PostgresGate:
             if turn.granted:
                 return
             if turn.resting:
-                raise HostRestsError(
-                    "it answered badly several times in a row and is left in peace for a while",
-                    host=host,
-                    url=f"https://{host}/",
-                    retry_after=turn.seconds,
-                )
+                raise HostRestsError(host, turn.seconds)
             self._sleep(turn.seconds)
 
     def leave(self, host: str, *, ok: bool, seconds: float, status: int | None) -> None:

@@ -33,14 +33,14 @@ def of_sync(
     """
     problems = [*list_problems, *([portal_problem] if portal_problem else []), *other_problems]
     if not went_on:
-        return Verdict("FAILED", f"neither source could be read: {'; '.join(problems)}")
+        return Verdict("FAILED", f"neither source could be read: {_joined(problems)}")
     if missing:
         many = f"{missing} tenders that must exist are missing; they are asked for again"
         problems.append(
             "1 tender that must exist is missing; it is asked for again" if missing == 1 else many
         )
     if problems:
-        return Verdict("PARTIAL", "; ".join(problems))
+        return Verdict("PARTIAL", _joined(problems))
     if awaiting:
         return Verdict(
             "SUCCESS", f"everything is there; {awaiting} tenders still come from their portal rows alone"
@@ -50,4 +50,8 @@ def of_sync(
 
 def of_work(problems: Sequence[str], *, done: str) -> Verdict:
     """For a job of one piece of work: PARTIAL with its problems, or SUCCESS with what was done."""
-    return Verdict("PARTIAL", "; ".join(problems)) if problems else Verdict("SUCCESS", done)
+    return Verdict("PARTIAL", _joined(problems)) if problems else Verdict("SUCCESS", done)
+
+
+def _joined(problems: Sequence[str]) -> str:
+    return "; ".join(problem.removesuffix(".") for problem in problems)

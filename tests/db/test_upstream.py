@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -119,6 +120,8 @@ def test_a_host_in_trouble_is_left_in_peace_then_tried_once(db_engine: sa.Engine
         gate.enter(HOST)
     assert caught.value.retry_after is not None
     assert 0 < caught.value.retry_after <= 0.2
+    assert str(caught.value).startswith(f"{HOST} was not asked: it answered badly")
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
     until_open(db_engine)
     gate.enter(HOST)

@@ -98,7 +98,7 @@ def test_a_bucket_is_believed_or_not(
         ({"list_problems": ["the list was not read"]}, "PARTIAL", "the list was not read"),
         ({"portal_problem": "the portal was not read"}, "PARTIAL", "the portal was not read"),
         (
-            {"list_problems": ["no list"], "portal_problem": "no portal", "went_on": False},
+            {"list_problems": ["no list."], "portal_problem": "no portal.", "went_on": False},
             "FAILED",
             "neither source could be read: no list; no portal",
         ),
