@@ -89,12 +89,13 @@ async def send(
     """Sends an event to whoever runs the functions. Raises ActionRefusedError for data that cannot be used, and
     EventNotTakenError when an Inngest server does not take it."""
     checked = check_event(name, data, now=runtime.clock())
-    identifier = event_id or str(ULID())
-    event = inngest.Event(name=name, data=checked, id=identifier)
     if runtime.durable is not None:
-        [taken] = await runtime.durable.send([{"name": name, "data": checked, "id": identifier}])
+        # Without an id of the sender's, its own is the only one, and whoever has it finds event and runs by it.
+        [taken] = await runtime.durable.send([{"name": name, "data": checked, "id": event_id}])
+        identifier = event_id or taken
     else:
-        taken = await send_event(runtime.client, event)
+        identifier = event_id or str(ULID())
+        taken = await send_event(runtime.client, inngest.Event(name=name, data=checked, id=identifier))
         if runtime.tracing is not None:
             runtime.tracing.accepted([(identifier, name)])
     await note(runtime, by, action, name, {"event": taken, "data": checked})

@@ -45,7 +45,6 @@ def ask(
         actions.check_event(name, data, now=utc_now())
     except actions.ActionRefusedError as refusal:
         raise UsageError(f"{name}: {refusal}") from refusal
-    identifier = event_id or str(ULID())
     with ExitStack() as stack:
         server = runfile.find(settings.home)
         if server is None and settings.engine_mode == "embedded":
@@ -55,7 +54,11 @@ def ask(
             wait = True
         elif source is not None:
             raise UsageError("--source belongs to the server that runs already; leave it out here.")
-        sent = _post(server, name, data, identifier) if server else _send(settings, name, data, identifier)
+        if server:
+            identifier = sent = _post(server, name, data, event_id)
+        else:
+            identifier = event_id or str(ULID())
+            sent = _send(settings, name, data, identifier)
         if not wait:
             _print_sent(sent, name, as_json=as_json)
             return Exit.SUCCESS
@@ -75,7 +78,7 @@ def report(job: Job, *, as_json: bool) -> int:
     return STATUS_CODES.get(job.status, Exit.FAILED)
 
 
-def _post(server: RunFile, name: str, data: dict[str, Any], event_id: str) -> str:
+def _post(server: RunFile, name: str, data: dict[str, Any], event_id: str | None) -> str:
     try:
         answer = httpx.post(
             f"{server.url}/api/admin/events",

@@ -273,6 +273,8 @@ def test_an_ended_job_cannot_be_cancelled_and_can_be_run_again(anybody: httpx.Cl
         what="the second job's beginning",
     )
     assert started[0]["id"] != job_id
+    [run] = anybody.get(f"/v1/events/{again.json()['eventId']}/runs").json()["data"]
+    assert run["run_id"] == anybody.get(f"/api/admin/jobs/{started[0]['id']}").json()["metadata"]["runId"]
 
 
 def test_wrong_credentials_are_counted_for_basic_too(served: Serving, anybody: httpx.Client) -> None:
