@@ -37,6 +37,21 @@ def start(conn: sa.Connection, job_id: str, *, run_id: str, name: str, now: date
     return attempt
 
 
+def note(conn: sa.Connection, job_id: str, *, run_id: str, name: str, done: Mapping[str, Any]) -> None:
+    """Say in the transaction of the work itself how far the step is, for an attempt that takes it up."""
+    conn.execute(_one(job_id, run_id, name).values(output=dict(done)))
+
+
+def noted(conn: sa.Connection, job_id: str, *, run_id: str, name: str) -> dict[str, Any]:
+    """How far earlier attempts of the step came."""
+    found = conn.execute(
+        sa.select(job_steps.c.output).where(
+            job_steps.c.job_id == job_id, job_steps.c.run_id == run_id, job_steps.c.name == name
+        )
+    ).scalar()
+    return dict(found or {})
+
+
 def finish(
     conn: sa.Connection, job_id: str, *, run_id: str, name: str, output: object, now: datetime
 ) -> None:

@@ -47,13 +47,15 @@ def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
                 unless_over=limits.frontier_between,
                 now=now,
             )
-        limit = min(budget, limits.release_batch)
+        # What earlier attempts have asked has been spent.
+        asked = int(step.noted(conn).get("asked", 0))
+        limit = max(0, min(budget - asked, limits.release_batch))
         wanted = identifiers.due(conn, job_id=job_id, limit=limit, now=now, eager=first)
-    counts = fetch(step, wanted)
+    counts = fetch(step, wanted, asked=asked)
     with resources.engine.begin() as conn:
         remaining = identifiers.count_due(conn, job_id=job_id, now=resources.clock())
     return {
-        "asked": len(wanted),
+        "asked": asked + len(wanted),
         "fetched": counts["fetched"],
         "holes": counts["holes"],
         "failed": counts["failed"],
@@ -64,12 +66,12 @@ def fetch_missing(step: Step, *, first: bool, budget: int) -> Json:
     }
 
 
-def fetch(step: Step, wanted: list[Due], *, most_in_a_row: int | None = None) -> Counter[str]:
+def fetch(step: Step, wanted: list[Due], *, most_in_a_row: int | None = None, asked: int = 0) -> Counter[str]:
     """Ask for each of these and note each answer; a few failures in a row are the host's and are raised.
 
-    What has been answered by then is kept, whatever happens.
+    What has been answered by then is kept, whatever happens. So many have earlier attempts of the step `asked`.
     """
-    answers = _Answers(step)
+    answers = _Answers(step, asked)
     in_a_row = 0
     try:
         for due in wanted:
@@ -95,9 +97,10 @@ def fetch(step: Step, wanted: list[Due], *, most_in_a_row: int | None = None) ->
 class _Answers:
     """Answers on their way into the database, a few at a time."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, asked: int) -> None:
         self.counts: Counter[str] = Counter()
         self._step = step
+        self._asked = asked
         self._held: list[tuple[Due, Readings | None, str | None]] = []
         # Failures of what is answered now. So many as make one identifier failing were the host's own, and are over.
         self._overcome = 0
@@ -142,6 +145,8 @@ class _Answers:
                     identifiers.record_rejected(
                         conn, due.n, ocid=due.ocid, reason=reason, by="probe", now=now
                     )
+            step.note(conn, asked=self._asked + len(self._held))
+        self._asked += len(self._held)
         self._held.clear()
 
     def _hold(self, due: Due, found: Readings | None, error: str | None) -> None:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar
 
 import inngest
+import sqlalchemy as sa
 from ulid import ULID
 
 from db import job_steps, jobs
@@ -57,9 +58,10 @@ class Kind:
 class Step:
     """What a step's body gets: its resources, the job's id, the attempt's number, and a way to show life."""
 
-    def __init__(self, resources: Resources, job_id: str, name: str, attempt: int) -> None:
+    def __init__(self, resources: Resources, job_id: str, run_id: str, name: str, attempt: int) -> None:
         self.resources = resources
         self.job_id = job_id
+        self.run_id = run_id
         self.name = name
         self.attempt = attempt
         self._beaten = time.monotonic()
@@ -74,6 +76,14 @@ class Step:
         self._beaten = time.monotonic()
         _go_on(self.resources, self.job_id)
         return True
+
+    def note(self, conn: sa.Connection, **done: Any) -> None:
+        """Say in the transaction of the work itself how far the step is, for an attempt that takes it up."""
+        job_steps.note(conn, self.job_id, run_id=self.run_id, name=self.name, done=done)
+
+    def noted(self, conn: sa.Connection) -> Json:
+        """How far earlier attempts came."""
+        return job_steps.noted(conn, self.job_id, run_id=self.run_id, name=self.name)
 
     def progress(self, **progress: Any) -> None:
         """Say how far the job is."""
@@ -196,7 +206,7 @@ class Recorder:
         began = time.monotonic()
         try:
             with self._watched(name, attempt):
-                output = body(Step(resources, job_id, name, attempt))
+                output = body(Step(resources, job_id, self.ctx.run_id, name, attempt))
         except JobStopped:
             raise
         except Exception as error:

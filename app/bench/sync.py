@@ -168,7 +168,7 @@ def _job(resources: Resources, name: str, kind: str) -> Callable[[str, Callable[
             parameters={},
             now=resources.clock(),
         ).id
-    return lambda step, body: body(Step(resources, job_id, step, 1))
+    return lambda step, body: body(Step(resources, job_id, name, step, 1))
 
 
 def _history(resources: Resources, size: int) -> None:

@@ -117,10 +117,8 @@ def _provenance(conn: sa.Connection) -> Counter[tuple[Any, ...]]:
 _OTHERS = {
     "steps of jobs": "SELECT j.function_id, s.name, s.status FROM job_steps s JOIN jobs j ON j.id = s.job_id",
     "effects of jobs": (
-        # A sync that was cut down asks for a batch anew, and so leaves less to the run that it hands over to.
-        "SELECT j.function_id, e.step, CASE WHEN j.event_id LIKE 'after-%' THEN 0 ELSE e.processed END,"
-        " e.added, e.updated, e.rejected, e.enriched, e.enrichment_failed, e.enrichment_pending"
-        " FROM job_effects e JOIN jobs j ON j.id = e.job_id"
+        "SELECT j.function_id, e.step, e.processed, e.added, e.updated, e.rejected, e.enriched,"
+        " e.enrichment_failed, e.enrichment_pending FROM job_effects e JOIN jobs j ON j.id = e.job_id"
     ),
     "runs": "SELECT f.slug, r.status, r.cause FROM engine.runs r JOIN engine.functions f ON f.id = r.function_id",
     "steps of runs": (

@@ -89,7 +89,7 @@ def test_no_mutated_release_stops_the_others(make_world: MakeWorld, seed: int) -
     found = read_all(raws, fetched_at=world.clock.now)
     with world.engine.begin() as conn:
         stage(conn, "job", found, by="list", now=world.clock.now)
-    save_fetched(Step(world.resources, "job", "save", 1))
+    save_fetched(Step(world.resources, "job", "run", "save", 1))
 
     assert len(found.accepted) + len(found.rejected) == len(raws)
     accepted = {release.n for release in found.accepted}
