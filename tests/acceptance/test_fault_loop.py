@@ -6,6 +6,7 @@ Whatever fails, each function ends as if nothing had: nothing is lost, nothing d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,14 +57,15 @@ class Rig:
         self.world.client.sent.clear()
         self.mail.mails.clear()
 
-    def run(self) -> Job:
-        """The function once, and the run that it asks for; the function's job."""
+    def run(self, failing: AbstractContextManager[None] = nullcontext()) -> Job:  # noqa: B008 - holds nothing
+        """The function once, and the run that it asks for, with what fails meanwhile; the function's job."""
         event = self.scenario.event or {"name": TIMER, "data": {}}
-        job = self.world.job(self.world.driver.run(self.scenario.function, event["name"], event["data"]))
-        if self.world.client.sent:
-            self.world.client.sent.clear()
-            self.world.drain()
-        return job
+        with failing:
+            run = self.world.driver.run(self.scenario.function, event["name"], event["data"])
+            if self.world.client.sent:
+                self.world.client.sent.clear()
+                self.world.drain()
+        return self.world.job(run)
 
 
 def _admin(server: str) -> Any:
@@ -127,16 +129,14 @@ def loop_in_the_database(rig: Rig, failing: Failing, sample: int | None = None) 
     """One run for each N; how many there were, and what went wrong."""
     rig.anew()
     counted = Nth(None)
-    with failing(counted):
-        calm_job = rig.run()
+    calm_job = rig.run(failing(counted))
     assert calm_job.status == "SUCCESS", calm_job
     calm, calm_mails = whole(rig.world.url), told(rig.mail.mails)
     wrong = []
     for turn in turns(counted.seen, sample):
         rig.anew()
         nth = Nth(turn)
-        with failing(nth):
-            job = rig.run()
+        job = rig.run(failing(nth))
         assert nth.came, f"{turn} of {counted.seen} did not come"
         found = differences(calm, whole(rig.world.url))
         if found or job.status != "SUCCESS" or told(rig.mail.mails) != calm_mails:
@@ -160,16 +160,14 @@ def loop_over_questions(rig: Rig, fault: str, sample: int | None = None) -> tupl
     rig.anew()
     failing = questions(rig.world.stand_in, fault)
     counted = Nth(None)
-    with failing(counted):
-        rig.run()
+    rig.run(failing(counted))
     heal(rig)
     calm = content(rig.world)
     wrong = []
     for turn in turns(counted.seen, sample):
         rig.anew()
         nth = Nth(turn)
-        with failing(nth):
-            first = rig.run()
+        first = rig.run(failing(nth))
         assert nth.came, f"{turn} of {counted.seen} did not come"
         second = heal(rig)
         found = [name for name, value in content(rig.world).items() if value != calm[name]]
