@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 
 from engine.functions import RateLimit, Throttle
 
+# The clocks of two processes differ by less, and so does a turn's time from that of one that came in between.
+_SKEW = timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -20,7 +23,7 @@ class Turn:
 def gcra(tat: datetime | None, now: datetime, *, emission: timedelta, burst: int) -> Turn:
     """One arrival at a limiter that lets one through per `emission`, and `burst` at once after a pause."""
     full = emission * max(burst, 1)
-    if tat is None or tat > now + full:
+    if tat is None or tat > now + full + _SKEW:
         # Nothing has come yet; or no arrival can have led to this: the clock was set back, or the limit was changed.
         tat = now
     new_tat = max(tat, now) + emission

@@ -446,6 +446,12 @@ def test_a_limiter_starts_anew_when_the_clock_was_set_back(burst: int) -> None:
     assert flow.gcra(last, NOW - timedelta(hours=1), emission=emission, burst=burst).allowed
 
 
+def test_a_limiter_stays_full_for_a_process_whose_clock_is_a_little_behind() -> None:
+    hourly = functions.RateLimit(limit=1, period=timedelta(hours=1))
+    last = flow.rate_limit(hourly, None, NOW).tat
+    assert not flow.rate_limit(hourly, last, NOW - timedelta(milliseconds=50)).allowed
+
+
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=60), st.integers(1, 5))
 def test_no_window_sees_more_than_the_limiter_allows(gaps: list[int], burst: int) -> None:
     said = arrivals(gaps, emission=timedelta(seconds=1), burst=burst)
