@@ -107,9 +107,9 @@ def plan_pending(
     return _plan(conn, _PENDING, job_id=job_id, size=batch_size, limit=limit, first=first, last=last, now=now)
 
 
-def plan_one(conn: sa.Connection, job_id: str, ocid: str) -> dict[str, int]:
+def plan_one(conn: sa.Connection, job_id: str, number: int) -> dict[str, int]:
     """Plan to make one tender anew, if there is anything to make it of."""
-    return _plan(conn, _ONE, job_id=job_id, size=1, limit=1, ocid=ocid)
+    return _plan(conn, _ONE, job_id=job_id, size=1, limit=1, number=number)
 
 
 def _plan(conn: sa.Connection, wanted: str, *, job_id: str, **given: Any) -> dict[str, int]:
@@ -257,7 +257,7 @@ _PENDING = """
 """
 
 _ONE = """
-    SELECT n FROM tender_ids AS i WHERE ocid = :ocid AND (
+    SELECT n FROM tender_ids AS i WHERE n = :number AND (
         EXISTS (SELECT FROM staged_releases AS s WHERE s.job_id = :job_id AND s.n = i.n)
         OR EXISTS (SELECT FROM tenders AS t WHERE t.n = i.n)
         OR EXISTS (SELECT FROM portal_rows AS p WHERE p.n = i.n)

@@ -83,4 +83,4 @@ def _fetch(ocid: str, step: Step) -> Json:
 
 def _plan(ocid: str, step: Step) -> Json:
     with step.resources.engine.begin() as conn:
-        return dict(staging.plan_one(conn, step.job_id, ocid))
+        return dict(staging.plan_one(conn, step.job_id, _number(ocid)))

@@ -127,6 +127,7 @@ QUESTIONS: dict[str, Question] = {
     "the running jobs": lambda conn: job_log.active(conn, limit=21),
     "what live pages look at": console.digest,
     "how syncs have been": lambda conn: console.sync_facts(conn, until=NOW),
+    "how syncs of the stand-in have been": lambda conn: console.sync_facts(conn, until=NOW, replay=True),
     "the week of syncs": lambda conn: console.week_of_syncs(conn, now=NOW),
     "the week's strip": lambda conn: console.days_of_jobs(conn, now=NOW),
     "tenders by day": lambda conn: console.published_per_day(conn, now=NOW),
@@ -157,6 +158,8 @@ QUESTIONS: dict[str, Question] = {
     "what to fetch": lambda conn: identifiers.due(conn, job_id="job-00010000", limit=100, now=NOW),
     "how much to fetch": lambda conn: identifiers.count_due(conn, job_id="job-00010000", now=NOW),
     "what to fetch in the background": lambda conn: history.due(conn, limit=100, now=NOW),
+    "what of a range has no answer": lambda conn: history.count_unanswered(conn, first=1000, last=2000),
+    "what is awaited and has no answer": history.count_expected_unanswered,
     "the frontier": lambda conn: identifiers.add_frontier(
         conn, job_id="job-00010000", above=5, below=200, limit=205, now=NOW
     ),
@@ -175,6 +178,7 @@ QUESTIONS: dict[str, Question] = {
     "what left the open bucket early": lambda conn: portal_rows.count_early(
         conn, 1, shown=range(TENDERS - 480, TENDERS), now=NOW
     ),
+    "one tender made anew": lambda conn: staging.plan_one(conn, "job-00010000", 7),
     "a chunk of a bucket": lambda conn: portal_rows.stage(conn, "job-00010000", 1, [NEW_ROW]),
     "what a sync makes anew": lambda conn: staging.plan_changes(
         conn, "job-00010000", batch_size=250, limit=300, now=NOW
