@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _no_comment(cls, value: object) -> object:
-        if isinstance(value, str) and value.startswith("# "):
+        if isinstance(value, str) and value.lstrip().startswith("# "):
             raise ValueError(
                 "is a comment, which systemd and Docker take for the value when it stands on its line"
             )

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
         ("SYNC_CRON", "every day", "not a cron expression"),
         ("SECRET_KEY", "too-short", "shorter than 16"),
         ("SECRET_KEY", "# openssl rand -hex 32", "is a comment"),
+        ("SECRET_KEY", "            # openssl rand -hex 32", "is a comment"),  # as Docker has it
         ("ADMIN_PASSWORD", "# unset: generated and printed once", "is a comment"),
         ("CRON_SECRET", "too-short", "shorter than 16"),
         ("ADMIN_PASSWORD", "too-short", "shorter than 10"),
