@@ -42,11 +42,11 @@ def test_every_connection_has_the_settings(database_url: str) -> None:
 
 
 def test_an_error_does_not_repeat_the_values_of_its_statement(database_url: str) -> None:
-    engine = make_engine(database_url, PoolSettings(statement_timeout_ms=20))
-    with engine.connect() as connection, pytest.raises(sa.exc.OperationalError) as caught:
-        connection.execute(sa.text("SELECT :hash, pg_sleep(600)"), {"hash": "$argon2id$kept-to-itself"})
+    engine = make_engine(database_url)
+    with engine.connect() as connection, pytest.raises(sa.exc.DataError) as caught:
+        connection.execute(sa.text("SELECT :hash, 1 / 0"), {"hash": "$argon2id$kept-to-itself"})
     engine.dispose()
-    assert "pg_sleep" in str(caught.value)
+    assert "1 / 0" in str(caught.value)
     assert "kept-to-itself" not in str(caught.value)
 
 

@@ -250,7 +250,7 @@ def test_a_setting_that_cannot_be_sent_loses_no_mail_and_is_named(
     alerts.appears()
     alerts.to_morning()
     given = {"host": "127.0.0.1", "user": "ada", "password": "key"} | setting
-    job = alerts.run(post_to(SmtpMailer(port=controller.port, timeout=5, **given)))
+    job = alerts.run(post_to(SmtpMailer(port=controller.port, timeout=30, **given)))
     controller.stop()
     assert (job.status, alerts.states()) == ("PARTIAL", {"prepared": 1})
     assert "SMTP_PASS has a character that cannot be sent" in str(job.note)
