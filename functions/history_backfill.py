@@ -209,7 +209,7 @@ def _unanswered(conn: Any, span: Json | None) -> str | None:
         count = history.count_unanswered(conn, first=span["first"], last=span["last"])
     else:
         count = history.count_expected_unanswered(conn)
-    return f"{count} identifiers got no proper answer; they are asked for again" if count else None
+    return f"identifiers without a proper answer: {count}; they are asked for again" if count else None
 
 
 def _until(due: datetime | None, now: datetime) -> datetime | None:

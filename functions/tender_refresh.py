@@ -67,7 +67,7 @@ def build(client: inngest.Inngest, resources: Resources) -> inngest.Function[Any
             if not done["more"]:
                 break
         if failed:
-            problems.append(f"{failed} releases got no proper answer; the next sync asks for them again")
+            problems.append(f"releases without a proper answer: {failed}; the next sync asks for them again")
         manner = Manner(limit=resources.limits.max_enrichment_per_run)
         plan = run.step("configure-enrichment", configure_changes(manner))
         problems += enrich(run, plan, manner)["problems"]

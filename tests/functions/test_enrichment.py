@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from db import jobs
 from functions.resources import Limits
+from ocds.ids import ocid_of
 from tests.functions.conftest import World
 from tests.functions.driver import Run
 
@@ -203,3 +204,15 @@ def test_tender_refresh_visits_what_is_due_and_backs_off(make_world: MakeWorld) 
     lifecycle = world.rows("SELECT lifecycle, award_supplier FROM tenders WHERE n = :n", n=number)[0]
     assert lifecycle[0] == "awarded"
     assert lifecycle[1]
+
+
+def test_a_release_without_an_answer_makes_a_refresh_partial(make_world: MakeWorld) -> None:
+    world = make_world(ids=IDS)
+    world.sync()
+    world.driver.run("tender-refresh", "inngest/scheduled.timer")
+    number = world.scalar("SELECT max(n) FROM portal_rows WHERE vanished_at IS NULL AND bucket = 1")
+    world.stand_in.orders.add("release", "500", times=-1, ocid=ocid_of(number))
+    world.clock.forward(days=3)
+    job = world.job(world.driver.run("tender-refresh", "inngest/scheduled.timer"))
+    assert job.status == "PARTIAL"
+    assert job.note == "releases without a proper answer: 1; the next sync asks for them again"

@@ -8,6 +8,7 @@ from random import Random
 
 from db import history
 from functions.resources import Limits
+from ocds.ids import ocid_of
 from tests.functions.conftest import World
 from tests.functions.content import content, unlike_served
 from tests.functions.driver import Killed, Run
@@ -141,6 +142,14 @@ def test_a_range_of_days_is_found_by_its_ends_and_filled_by_identifier(make_worl
     assert len(then) >= 300
     assert then <= held
     assert len(held) < 1200
+
+
+def test_an_identifier_without_an_answer_makes_a_history_partial(make_world: MakeWorld) -> None:
+    world = make_world(synthetic=60, limits=Limits(history_batch=50))
+    world.stand_in.orders.add("release", "500", times=-1, ocid=ocid_of(7))
+    job = world.job(all_legs(world, {"fromId": 1, "toId": 61})[0])
+    assert (job.status, job.metadata["recordsAdded"]) == ("PARTIAL", 59)
+    assert job.note == "identifiers without a proper answer: 1; they are asked for again"
 
 
 def test_a_range_above_all_that_is_known_is_not_called_complete(make_world: MakeWorld) -> None:
