@@ -362,7 +362,7 @@ class _Exchange:
         except ValueError:
             try:
                 moment = parsedate_to_datetime(given)
-            except ValueError:
+            except (ValueError, OverflowError):
                 return None
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=UTC)
