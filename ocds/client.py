@@ -9,6 +9,9 @@ from ocds.gate import Gate
 from ocds.http import USER_AGENT, JsonSource
 from ocds.ids import number_of
 
+# What of a release nothing else has: an odd one lacks some, and is for its reader to judge.
+_MEMBERS = frozenset({"ocid", "id", "date", "tag", "tender", "buyer", "parties", "awards", "initiationType"})
+
 LIVE_BASE_URL = "https://ocds-api.etenders.gov.za"
 
 
@@ -77,6 +80,9 @@ class OcdsClient:
             raise answer.unexpected("a release")
         if not found:
             return None
+        if found.keys().isdisjoint(_MEMBERS):
+            # An error in JSON, under whatever status.
+            raise answer.unexpected("a release")
         given = found.get("ocid")
         if isinstance(given, str) and number_of(given) not in (None, number_of(ocid)):
             raise answer.unexpected(f"the release {ocid}, not {given}")

@@ -92,6 +92,22 @@ def test_of_two_contents_in_one_page_both_are_kept_and_the_one_by_ocid_counts(ma
     assert job.metadata["recordsUpdated"] == 0
 
 
+def test_an_error_in_json_shows_no_tender_to_exist(make_world: MakeWorld) -> None:
+    world = make_world(ids=IDS)
+
+    def sorry(request: Request) -> Answer | None:
+        if request.endpoint != "release" or plainly(world, request):
+            return None
+        return Answer(b'{"message": "An error has occurred."}')
+
+    twist(world, sorry)
+    job = world.sync()
+
+    assert_partial(job, "releases could not be fetched")
+    assert job.metadata["coverage"]["missing"] == 0
+    assert job.metadata["coverage"]["expected"] == len(list(world.stand_in.truth()))
+
+
 def test_a_content_that_was_replaced_during_the_run_is_kept(make_world: MakeWorld) -> None:
     world = make_world(ids=IDS)
     number = 134_340

@@ -109,7 +109,17 @@ def test_a_404_web_page_is_no_hole_but_a_site_that_moved(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, [], [BARE], 5, "x", {"release": [BARE]}, {"releases": [SINGLE[136747], SINGLE[136831]]}]
+    "value",
+    [
+        None,
+        [],
+        [BARE],
+        5,
+        "x",
+        {"release": [BARE]},
+        {"releases": [SINGLE[136747], SINGLE[136831]]},
+        {"message": "An error has occurred."},
+    ],
 )
 def test_json_that_is_no_release_is_an_upstream_error(host: Host, value: Any) -> None:
     with pytest.raises(UpstreamError, match="expected a release, got"):
