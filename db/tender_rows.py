@@ -91,6 +91,10 @@ def _text(value: Any) -> str | None:
     return None if value is None else clean(str(value))
 
 
+def _first(length: int) -> Any:
+    return lambda value: _text(None if value is None else str(value)[:length])
+
+
 def _texts(value: Any) -> list[str] | None:
     return None if value is None else [clean(str(member)) for member in value]
 
@@ -113,4 +117,23 @@ def _reader(type_: Any) -> Any:
     return _same
 
 
-_VALUE = {name: _reader(type_) for name, type_ in CONTENT.items()}
+# What PostgreSQL takes into a B-tree's entry and into the words to search for: one text over that, and nothing of the
+# whole portion is saved. The release is kept as it came.
+_LONGEST = {
+    **dict.fromkeys(
+        (
+            "buyer_id",
+            "buyer_name",
+            "detailed_category",
+            "main_category",
+            "organ_of_state_type",
+            "province",
+            "status",
+        ),
+        500,
+    ),
+    **dict.fromkeys(("title", "display_title", "description"), 60_000),
+}
+_VALUE = {
+    name: _first(_LONGEST[name]) if name in _LONGEST else _reader(type_) for name, type_ in CONTENT.items()
+}

@@ -14,6 +14,7 @@ from functions.reading import read_all, stage
 from functions.recorder import Step
 from ocds.ids import number_of, ocid_of
 from tests.functions.conftest import World
+from tests.functions.hostile import only, twist
 
 MakeWorld = Callable[..., World]
 ODD: tuple[Any, ...] = (
@@ -105,3 +106,31 @@ def test_no_mutated_release_stops_the_others(make_world: MakeWorld, seed: int) -
     given = {ocid_of(release.n): release.body for release in found.accepted}
     assert all(given[ocid] == body for ocid, body in held.items())
     assert number_of(next(iter(held))) in accepted
+
+
+def test_texts_of_megabytes_stop_nothing(make_world: MakeWorld) -> None:
+    world = make_world(ids=(134_320, 137_000))
+    dice = Random(1)
+    long = " ".join(dice.randbytes(5).hex() for _ in range(120_000))
+    places_of_text = [
+        ("buyer", "id"),
+        ("buyer", "name"),
+        ("tender", "title"),
+        ("tender", "description"),
+        ("tender", "category"),
+        ("tender", "mainProcurementCategory"),
+        ("tender", "province"),
+        ("tender", "status"),
+    ]
+
+    def lengthened(package: Any) -> Any:
+        for release, (holder, name) in zip(package["releases"], places_of_text, strict=False):
+            release[holder][name] = long
+        return package
+
+    twist(world, only("list", lengthened, world))
+    job = world.sync()
+
+    assert job.status == "SUCCESS", (job.note, job.error)
+    assert job.metadata["recordsAdded"] == len(list(world.stand_in.truth()))
+    assert world.scalar("SELECT max(length(body ->> 'tender')) FROM releases") > len(long)
