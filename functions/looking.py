@@ -74,7 +74,7 @@ def _shrunk(look: Look, last: Snapshot | None) -> str | None:
 def look_at_bucket(step: Step, bucket: int = PUBLISHED) -> Json:
     """Read a bucket as it streams in, stage what changed of it, judge it, and settle it."""
     resources, job_id = step.resources, step.job_id
-    shown: list[int] = []
+    shown: set[int] = set()
     days: list[date] = []
     rejected = changed = 0
     for raws in _chunks(resources.portal.bucket(bucket), _CHUNK):
@@ -82,12 +82,13 @@ def look_at_bucket(step: Step, bucket: int = PUBLISHED) -> Json:
             step.progress(phase="portal rows read", done=len(shown))
         rows, bad = _read(raws)
         rejected += bad
-        shown += [row.n for row in rows]
+        # Of a row that is shown again in another form the first counts: they would replace each other at every look.
+        rows = [row for row in rows if row.n not in shown]
+        shown |= {row.n for row in rows}
         days += [row.published_on for row in rows if row.published_on is not None]
         days = [min(days), max(days)] if days else []
         with resources.engine.begin() as conn:
             portal_rows.stage(conn, job_id, bucket, rows)
-    shown = sorted(set(shown))
     with resources.engine.begin() as conn:
         last = portal_rows.last_accepted(conn, bucket)
     counted = None
@@ -101,7 +102,7 @@ def look_at_bucket(step: Step, bucket: int = PUBLISHED) -> Json:
             max(days, default=None),
             min(days, default=None),
             counted,
-            portal_rows.count_early(conn, bucket, shown=shown, now=now) if bucket == PUBLISHED else 0,
+            portal_rows.count_early(conn, bucket, shown=sorted(shown), now=now) if bucket == PUBLISHED else 0,
         )
         doubted = portal_rows.doubted(conn, bucket)
         old = bool(doubted) and now - doubted[0][0] >= _STEADY_FOR
@@ -110,7 +111,7 @@ def look_at_bucket(step: Step, bucket: int = PUBLISHED) -> Json:
             conn,
             job_id,
             bucket,
-            shown=shown,
+            shown=sorted(shown),
             rejected=rejected,
             accepted=doubt is None,
             reason=doubt,

@@ -144,3 +144,19 @@ def test_a_tender_in_two_buckets_at_once_stays_one(make_world: MakeWorld) -> Non
     assert world.scalar("SELECT count(*) FROM tenders WHERE n = :n", n=number) == 1
     assert world.scalar("SELECT count(*) FROM releases WHERE ocid = :o", o=ocid_of(number)) == 1
     assert unlike_served(world) == []
+
+
+def test_rows_that_are_shown_in_two_forms_do_not_replace_each_other_for_ever(make_world: MakeWorld) -> None:
+    world = make_world(ids=IDS)
+
+    def doubled(rows: Any) -> Any:
+        other = [row | {"description": "in another form"} for row in rows[:3]]
+        return rows * (600 // len(rows) + 1) + other
+
+    world.sync()
+    twist(world, only("bucket", doubled, world))
+    for _ in range(2):
+        world.clock.forward(minutes=30)
+        job = world.sync()
+        assert job.metadata["portalRowsChanged"] == 0
+        assert job.metadata["recordsProcessed"] == len(list(world.stand_in.truth()))
