@@ -34,6 +34,12 @@ def load(conn: sa.Connection, job_id: str, day_from: date) -> Walk | None:
     return Walk(row.position, row.page_size, row.barren, row.pages, row.ended, frozenset(row.seen))
 
 
+def shown(conn: sa.Connection, job_id: str) -> set[int]:
+    """What this job's walks have met by now, through whichever window."""
+    walks = conn.execute(sa.select(list_walks.c.seen).where(list_walks.c.job_id == job_id)).scalars()
+    return set().union(*walks)
+
+
 def save(
     conn: sa.Connection,
     job_id: str,

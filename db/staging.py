@@ -53,12 +53,23 @@ def stage(conn: sa.Connection, job_id: str, releases: Iterable[FetchedRelease]) 
         conn.execute(_STAGE, _given(job_id, newest.values()))
 
 
+def staged_hashes(conn: sa.Connection, job_id: str, numbers: Sequence[int]) -> dict[int, bytes]:
+    """The content that this job has staged of each of these, where it has."""
+    query = sa.text(
+        "SELECT n, content_hash FROM staged_releases WHERE job_id = :job_id AND n = ANY(:numbers)"
+    )
+    rows = conn.execute(query, {"job_id": job_id, "numbers": list(numbers)})
+    return {row.n: bytes(row.content_hash) for row in rows}
+
+
 def keep_aside(conn: sa.Connection, job_id: str, releases: Sequence[FetchedRelease]) -> None:
     """Keep contents of which one or more cannot be right: none of them is staged, nor stays so."""
     unique = {(release.ocid, release.content_hash): release for release in releases}
     if unique:
+        numbers = list({release.n for release in releases})
         conn.execute(_KEEP_ASIDE, _given(job_id, unique.values()))
-        unstage(conn, job_id, list({release.n for release in releases}))
+        conn.execute(_KEEP_STAGED, {"job_id": job_id, "numbers": numbers})
+        unstage(conn, job_id, numbers)
 
 
 def _given(job_id: str, releases: Collection[FetchedRelease]) -> dict[str, Any]:
@@ -167,7 +178,7 @@ def put_tenders(conn: sa.Connection, job_id: str, tenders: Iterable[TenderRow], 
 
 def discard(conn: sa.Connection, job_id: str) -> None:
     """Remove everything that this job still has staged; the contents that it fetched are kept among the releases."""
-    conn.execute(_KEEP_STAGED, {"job_id": job_id})
+    conn.execute(_KEEP_STAGED, {"job_id": job_id, "numbers": None})
     for table in JOB_TABLES:
         conn.execute(sa.text(f"DELETE FROM {table} WHERE job_id = :job_id"), {"job_id": job_id})  # noqa: S608
 
@@ -229,7 +240,8 @@ _KEEP_STAGED = sa.text(
     f"""
     INSERT INTO {_RELEASES}
     SELECT ocid, release_id, date, content_hash, body, body_exact, fetched_at, job_id
-    FROM staged_releases WHERE job_id = :job_id
+    FROM staged_releases
+    WHERE job_id = :job_id AND (CAST(:numbers AS bigint[]) IS NULL OR n = ANY(CAST(:numbers AS bigint[])))
     ON CONFLICT (ocid, content_hash) DO NOTHING
     """  # noqa: S608 - constants
 )

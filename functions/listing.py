@@ -106,6 +106,7 @@ def walk(step: Step, window: Window, *, routine: bool = True) -> Json:
     resources, limits, job_id = step.resources, step.resources.limits, step.job_id
     with resources.engine.begin() as conn:
         state = list_walks.load(conn, job_id, window.first)
+        shown = list_walks.shown(conn, job_id)
     at = state or Walk(0, limits.list_page_size, 0, 0, ended=False, seen=frozenset())
     seen = set(at.seen)
     rejected, future = 0, set[int]()
@@ -133,7 +134,7 @@ def walk(step: Step, window: Window, *, routine: bool = True) -> Json:
         ended = barren >= limits.barren_pages * limits.list_page_size or pages >= _MOST_PAGES
         future |= {each.n for each in found.accepted if _is_future(each.date, now)}
         with resources.engine.begin() as conn:
-            differing = stage(conn, job_id, found, by="list", now=now)
+            differing = stage(conn, job_id, found, shown=shown, by="list", now=now)
             bad = len(found.rejected)
             rejected += bad
             # What differs counts when it is saved.
@@ -150,6 +151,7 @@ def walk(step: Step, window: Window, *, routine: bool = True) -> Json:
                 ended=ended,
                 seen=seen,
             )
+        shown |= new
     problem = "the list dates every release in the future" if seen and future >= seen else None
     return _settle(step, window, seen=seen, pages=pages, rejected=rejected, problem=problem, routine=routine)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -61,14 +61,29 @@ def read_all(raws: Iterable[Any], *, fetched_at: datetime) -> Readings:
     return found
 
 
-def stage(conn: sa.Connection, job_id: str, found: Readings, *, by: str, now: datetime) -> set[int]:
+def stage(
+    conn: sa.Connection,
+    job_id: str,
+    found: Readings,
+    *,
+    shown: Collection[int] = (),
+    by: str,
+    now: datetime,
+) -> set[int]:
     """Stage what differs from what is held, and set aside what could not be read; the numbers of what differs.
 
-    Of a tender that is given with several contents at once, all are kept and none is believed: it is asked for by ocid.
+    `shown` are those that the job has been given before. Of a tender that is given with several contents, at once or
+    one after the other, all are kept and none is believed, for either may be the older one: it is asked for by ocid.
     """
     known = identifiers.known_hashes(conn, found.numbers)
+    staged = staging.staged_hashes(conn, job_id, found.numbers)
+    before = known | staged
     differing = [release for release in found.accepted if known.get(release.n) != release.content_hash]
-    torn = found.torn
+    torn = found.torn | {
+        release.n
+        for release in found.accepted
+        if (release.n in staged or release.n in shown) and before.get(release.n) != release.content_hash
+    }
     changed = [release for release in differing if release.n not in torn]
     fresh = [release for release in differing if release.n not in known]
     identifiers.expect(

@@ -14,7 +14,7 @@ import pytest
 
 from app.replay import answers
 from app.replay.answers import Answer
-from app.replay.delivery import Receive, Send
+from app.replay.delivery import Receive, Send, whole
 from app.replay.stand_in import Request
 from db import identifiers
 from functions.resources import Limits
@@ -90,6 +90,33 @@ def test_of_two_contents_in_one_page_both_are_kept_and_the_one_by_ocid_counts(ma
         assert unlike_served(world) == []
         assert world.scalar("SELECT count(*) FROM releases WHERE ocid = :o", o=torn) == 2
     assert job.metadata["recordsUpdated"] == 0
+
+
+def test_an_older_content_on_a_later_page_does_not_come_back(make_world: MakeWorld) -> None:
+    world = make_world(ids=IDS)
+    number = 134_340
+    older = orjson.loads(whole(answers.release(world.stand_in.world, ocid_of(number))))
+
+    def both(request: Request) -> Answer | None:
+        if request.endpoint != "list":
+            return None
+        package = plainly(world, request)
+        if request.query["pagenumber"] == "2":
+            package["releases"].append(older)
+        return Answer(orjson.dumps(package))
+
+    world.sync()
+    world.stand_in.world.change(number, "amend")
+    twist(world, both)
+    updated = []
+    for _ in range(3):
+        world.clock.forward(minutes=30)
+        job = world.sync()
+        assert job.status == "SUCCESS", job.note
+        assert unlike_served(world) == []
+        updated.append(job.metadata["recordsUpdated"])
+    assert updated == [1, 0, 0]
+    assert world.scalar("SELECT count(*) FROM releases WHERE ocid = :o", o=ocid_of(number)) == 2
 
 
 def test_an_error_in_json_shows_no_tender_to_exist(make_world: MakeWorld) -> None:
