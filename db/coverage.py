@@ -294,7 +294,8 @@ _DUE_FOR_BACKGROUND = sa.text(
 _JUDGE = sa.text(
     """
     WITH looked AS (
-        SELECT max(fetched_at) AS at FROM portal_snapshots WHERE bucket = :bucket AND accepted
+        SELECT max(fetched_at) AS at FROM portal_snapshots
+        WHERE bucket = :bucket AND accepted AND fetched_at <= :now
     ), judged AS (
         SELECT d.day,
             (d.day + 1)::timestamp AT TIME ZONE INTERVAL '+02:00' AS over,
@@ -308,7 +309,8 @@ _JUDGE = sa.text(
         CROSS JOIN looked
     ), verdict AS (
         SELECT day, CASE
-            WHEN listed_at IS NULL OR listed_at < over THEN 'the list was not walked since the day ended'
+            WHEN listed_at IS NULL OR listed_at < over OR listed_at > :now
+                THEN 'the list was not walked since the day ended'
             WHEN looked_at IS NULL OR looked_at < over THEN 'the open bucket was not read since the day ended'
             WHEN missing > 0 THEN missing || ' tenders are missing'
         END AS reason

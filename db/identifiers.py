@@ -256,7 +256,9 @@ _OPEN = """
     AND NOT EXISTS (
         SELECT FROM staged_releases AS s LEFT JOIN portal_rows AS p ON p.n = t.n
         WHERE s.job_id = :job_id AND s.ocid = t.ocid
-            AND (p.n IS NULL OR p.changed_at <= s.fetched_at OR p.changed_at = p.first_seen_at)
+            AND (
+                p.n IS NULL OR p.changed_at <= s.fetched_at OR p.changed_at = p.first_seen_at OR p.changed_at > :now
+            )
     )
 """
 

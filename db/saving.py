@@ -176,7 +176,7 @@ def _text(value: Any) -> str | None:
 def _upsert_changed(conn: sa.Connection, *, job_id: str, now: datetime) -> Counter[str]:
     """Write what differs of `saving_tenders`; what that came to."""
     given = {"job_id": job_id, "now": now}
-    conn.execute(_FIND_CHANGED)
+    conn.execute(_FIND_CHANGED, given)
     counts = Counter(dict(conn.execute(_COUNT_CHANGED).mappings().one()))
     if counts["written"]:
         conn.execute(_UPSERT, given)
@@ -299,7 +299,10 @@ _FIND_CHANGED = sa.text(
         t.content_hash IS DISTINCT FROM s.content_hash OR t.lifecycle IS DISTINCT FROM s.lifecycle AS differs
     FROM saving_tenders AS s LEFT JOIN tenders AS t ON t.ocid = s.ocid
     WHERE t.ocid IS NULL OR (
-        (t.release_fetched_at IS NULL OR s.release_fetched_at >= t.release_fetched_at)
+        (
+            t.release_fetched_at IS NULL OR s.release_fetched_at >= t.release_fetched_at
+            OR t.release_fetched_at > CAST(:now AS timestamptz) + interval '1 hour'
+        )
         AND (
             t.content_hash <> s.content_hash
             OR t.lifecycle <> s.lifecycle
@@ -391,7 +394,7 @@ _LEDGER_OF_RELEASES = sa.text(
     FROM saving_ledger AS s LEFT JOIN portal_rows AS p ON p.n = s.n
     ON CONFLICT (n) DO UPDATE SET
         state = CASE WHEN (
-            SELECT p.changed_at > excluded.fetched_at AND p.changed_at > p.first_seen_at
+            SELECT p.changed_at > excluded.fetched_at AND p.changed_at > p.first_seen_at AND p.changed_at <= :now
             FROM portal_rows AS p WHERE p.n = i.n
         ) THEN 'pending' ELSE 'known' END,
         reason = NULL,
@@ -407,6 +410,7 @@ _LEDGER_OF_RELEASES = sa.text(
         portal_hash = excluded.portal_hash,
         refresh_at = coalesce(excluded.refresh_at, i.refresh_at)
     WHERE i.fetched_at IS NULL OR i.fetched_at <= excluded.fetched_at
+        OR i.fetched_at > CAST(:now AS timestamptz) + interval '1 hour'
     """
 )
 

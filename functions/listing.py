@@ -59,7 +59,7 @@ def days_to_list(
     incomplete = [day for day in incomplete if day <= today]
     if cursor is None:
         return sorted({*_range(today - timedelta(days=first_days - 1), today), *incomplete})
-    recent = _range(min(cursor - timedelta(days=overlap - 1), today), cursor)
+    recent = _range(min(cursor - timedelta(days=overlap - 1), today), min(cursor, today))
     tail = _range(max(cursor + timedelta(days=1), today - timedelta(days=overlap)), today)
     return sorted({*recent, *tail, *incomplete})
 

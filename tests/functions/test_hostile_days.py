@@ -117,3 +117,23 @@ def test_what_appears_under_a_complete_day_and_cannot_be_had_takes_nothing_back(
     assert_honest(world)
     ((complete, reason),) = world.rows("SELECT complete, reason FROM coverage_days WHERE day = :day", day=at)
     assert (complete, reason) == (True, "1 tenders are missing that appeared after it was complete")
+
+
+def test_after_the_clock_was_set_back_the_newest_content_counts(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world(ids=IDS)
+    world.clock.forward(days=3)
+    world.sync()
+    world.clock.forward(days=-3)
+    world.stand_in.world.change(134_340, "amend")
+    for _ in range(2):
+        world.clock.forward(minutes=30)
+        job = world.sync()
+        assert job.status == "SUCCESS", job.note
+        assert job.metadata["window"]["to"] == world.clock.now.date().isoformat()
+        assert unlike_served(world) == []
+        assert world.scalar(
+            "SELECT t.release_hash = i.release_hash AND i.state = 'known'"
+            " FROM tenders AS t JOIN tender_ids AS i USING (n) WHERE n = 134340"
+        )
