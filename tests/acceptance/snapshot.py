@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-# When something was first seen, saved or enriched differs between two runs that did the same.
+# When and as which number something was first seen, saved or enriched differs between two runs that did the same.
 _MOMENTS = {
     "first_seen_at",
     "last_changed_at",
@@ -17,6 +17,8 @@ _MOMENTS = {
     "provenance",
     "search",
     "content_hash",
+    # A number that a transaction took with it when it was undone is not given again.
+    "arrival",
 }
 
 
