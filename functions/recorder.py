@@ -293,7 +293,7 @@ def _take_turn(seconds: int, step: Step) -> Json:
     now = step.resources.clock()
     with step.resources.engine.begin() as conn:
         blocked_by = jobs.take_turn(conn, step.job_id, now=now)
-    return {"blockedBy": blocked_by, "until": iso(now + timedelta(seconds=seconds))}
+    return {"blockedBy": blocked_by, "until": iso(now + timedelta(seconds=seconds)) if blocked_by else None}
 
 
 def _asked_wait(error: Exception) -> timedelta | None:

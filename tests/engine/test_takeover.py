@@ -106,11 +106,7 @@ def test_a_process_that_stops_answering_is_replaced_and_does_no_harm_when_it_com
 
 def test_a_dead_process_is_replaced_though_the_clock_was_set_back(place: tuple[str, Ledger]) -> None:
     dsn, seen = place
-    first = worker.start(Orders(dsn, send=crowd(40, "slow"), lease_seconds=LEASE))
-    try:
-        until(lambda: len(seen.effects()) > 10, what="the slow crowd to get going")
-    finally:
-        end(first)
+    _killed_at_work(dsn, seen, 40, "slow")
     until(seen.alone, what="the end of what the first process had begun")
     seen.connection.execute(
         """UPDATE engine.instances SET seen_at = now() + interval '1 hour', process = '{"machine": "another"}'"""
@@ -120,6 +116,15 @@ def test_a_dead_process_is_replaced_though_the_clock_was_set_back(place: tuple[s
         until(lambda: all_ended(seen, 40), seconds=60, what="the crowd of a process on another machine")
     finally:
         end(second)
+
+
+def _killed_at_work(dsn: str, seen: Ledger, runs: int, kind: str) -> None:
+    """A process that dies in the middle of its crowd."""
+    process = worker.start(Orders(dsn, send=crowd(runs, kind), lease_seconds=LEASE))
+    try:
+        until(lambda: len(seen.effects()) > 10, what=f"the {kind} crowd to get going")
+    finally:
+        end(process)
 
 
 def _positions(seen: Ledger) -> list[tuple[object, ...]]:
@@ -138,11 +143,7 @@ def _signed_on_again(seen: Ledger, pid: int | None) -> bool:
 
 def test_places_that_a_dead_process_held_are_free_again(place: tuple[str, Ledger]) -> None:
     dsn, seen = place
-    first = worker.start(Orders(dsn, send=crowd(30, "limited"), lease_seconds=LEASE))
-    try:
-        until(lambda: len(seen.effects()) > 10, what="the limited crowd to get going")
-    finally:
-        end(first)
+    _killed_at_work(dsn, seen, 30, "limited")
     second = worker.start(Orders(dsn, lease_seconds=LEASE))
     try:
         until(lambda: all_ended(seen, 30), seconds=60, what="the limited crowd")
