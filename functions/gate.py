@@ -22,7 +22,8 @@ class HostRestsError(UpstreamError):
     """The host answered badly for a while and is left in peace for `seconds` more; no question was asked."""
 
     def __init__(self, host: str, seconds: float) -> None:
-        problem = f"it answered badly several times in a row and is left in peace for another {seconds:.0f} s"
+        # No countdown: who reads this in the job log reads it later.
+        problem = "it answered badly several times in a row and is left in peace for a while"
         super().__init__(problem, host=host, url=f"https://{host}/", retry_after=seconds)
         self.args = (f"{host} was not asked: {problem}.",)
 
