@@ -66,7 +66,7 @@ class Rig:
             run = self.world.driver.run(self.scenario.function, event["name"], event["data"])
             if self.world.client.sent:
                 self.world.client.sent.clear()
-                self.world.drain()
+                self.world.driver.run("history-backfill", "tender/history-backfill.requested", {})
         return self.world.job(run)
 
 
