@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -44,6 +45,8 @@ class Receiver:
 
 @pytest.fixture
 def receive() -> Iterator[Callable[..., Receiver]]:
+    if shutil.which("curl") is None:
+        pytest.skip("NO CURL: the workflow that sends events is NOT tested. Install it.")
     servers: list[ThreadingHTTPServer] = []
 
     def start(*statuses: int, body: str | None = None) -> Receiver:
