@@ -11,7 +11,7 @@ from typing import IO
 from sqlalchemy.engine import URL
 
 from db.embedded_place import binaries
-from db.engine import normalise
+from db.engine import watched
 
 SCHEMAS = ("engine", "public")
 # A session that has been closed takes a moment to go. Other accounts' sessions, such as a monitor's, use none of our
@@ -80,12 +80,9 @@ def _start(
     url: str | URL, program: str, *arguments: str, feed: bool = False, out: IO[bytes] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a client program on the database, the password in its environment and not in the process list."""
-    database = normalise(url)
+    database = watched(url)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    environment |= {
-        "PGOPTIONS": "-c statement_timeout=0 -c client_min_messages=warning",
-        "PGCONNECT_TIMEOUT": "10",
-    }
+    environment["PGOPTIONS"] = "-c statement_timeout=0 -c client_min_messages=warning"
     if database.password is not None:
         environment["PGPASSWORD"] = str(database.password)
     address = URL.create(

@@ -12,6 +12,15 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 _SCHEMES = ("postgres", "postgresql")
+# A host that vanishes, or a router that forgets a connection, says nothing about it: left to itself TCP notices after
+# a quarter of an hour, or never on a connection that only listens. libpq's names, in seconds and milliseconds.
+_NOTICE_SILENCE = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+    "connect_timeout": "10",
+}
 
 
 class DatabaseUrlError(ValueError):
@@ -35,7 +44,6 @@ class PoolSettings:
     statement_timeout_ms: int = 60_000
     lock_timeout_ms: int = 10_000
     application_name: str = "protenders"
-    connect_timeout: int = 10
 
 
 def normalise(url: str | URL) -> URL:
@@ -57,9 +65,19 @@ def normalise(url: str | URL) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
+def watched(url: str | URL) -> URL:
+    """The same database; a connection to it whose other end fell silent fails within half a minute.
+
+    What the URL itself says about keepalives and timeouts stays. A Unix socket has no need and takes no notice.
+    """
+    given = normalise(url)
+    missing = {name: value for name, value in _NOTICE_SILENCE.items() if name not in given.query}
+    return given.update_query_dict(missing)
+
+
 def psycopg_dsn(url: str | URL) -> str:
-    """The same database for psycopg itself: `postgresql://…`, password included. Never log it."""
-    return normalise(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    """The same database for psycopg itself: `postgresql://…`, watched, password included. Never log it."""
+    return watched(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def check_url(url: str) -> None:
@@ -85,12 +103,11 @@ def session_options(settings: PoolSettings, given: str = "") -> str:
 def make_engine(url: str | URL, pool: PoolSettings | None = None) -> sa.Engine:
     """A pooled engine. It connects at first use, not here."""
     settings = pool or PoolSettings()
-    parsed = normalise(url)
+    parsed = watched(url)
     given = parsed.query.get("options", "")
     connect_args: Mapping[str, object] = {
         "options": session_options(settings, given if isinstance(given, str) else " ".join(given)),
         "application_name": settings.application_name,
-        "connect_timeout": settings.connect_timeout,
     }
     return sa.create_engine(
         parsed.difference_update_query(["options"]),

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.pool import NullPool
 
-from db.engine import normalise
+from db.engine import watched
 
 # Any constant will do, so long as every release uses the same one.
 _ADVISORY_LOCK = 7_165_003_118_221_401
@@ -53,9 +53,9 @@ def configuration() -> Config:
 def _connection(url: str) -> Iterator[sa.Connection]:
     # Not the application's pool: a migration has its own, stricter limits.
     engine = sa.create_engine(
-        normalise(url),
+        watched(url),
         poolclass=NullPool,
-        connect_args={"application_name": "protenders-migrate", "connect_timeout": 10},
+        connect_args={"application_name": "protenders-migrate"},
     )
     try:
         with engine.connect() as connection:

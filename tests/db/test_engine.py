@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -13,7 +14,9 @@ def test_every_usual_spelling_of_a_postgresql_url_works(scheme: str) -> None:
     url = f"{scheme}://ada:p%40ss@db.example:5433/tenders?sslmode=require"
     rest = "://ada:p%40ss@db.example:5433/tenders?sslmode=require"
     assert normalise(url).render_as_string(hide_password=False) == "postgresql+psycopg" + rest
-    assert psycopg_dsn(url) == "postgresql" + rest
+    address, _, options = psycopg_dsn(url).partition("?")
+    assert address == "postgresql" + rest.partition("?")[0]
+    assert "sslmode=require" in options.split("&")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,24 @@ def test_options_of_the_url_are_kept_and_win(database_url: str) -> None:
         assert connection.execute(sa.text("SHOW lock_timeout")).scalar_one() == "99ms"
         assert connection.execute(sa.text("SHOW timezone")).scalar_one() == "UTC"
     engine.dispose()
+
+
+def test_a_connection_notices_a_silent_other_end_unless_its_url_has_a_mind_of_its_own(
+    database_url: str,
+) -> None:
+    patient = normalise(database_url).update_query_dict({"tcp_user_timeout": "0", "connect_timeout": "77"})
+    for url, silence, connecting in ((database_url, "20000", "10"), (patient, "0", "77")):
+        engine = make_engine(url)
+        with engine.connect() as pooled, psycopg.connect(psycopg_dsn(url)) as own:
+            given = [pooled.connection.driver_connection, own]
+            for connection in given:
+                assert isinstance(connection, psycopg.Connection)
+                known = {option.keyword: option.val for option in connection.pgconn.info}
+                values = {name.decode(): value.decode() for name, value in known.items() if value is not None}
+                assert values["tcp_user_timeout"] == silence
+                assert values["connect_timeout"] == connecting
+                assert int(values["keepalives_idle"]) <= 10
+        engine.dispose()
 
 
 def test_an_empty_pool_says_so_after_its_timeout(database_url: str) -> None:
