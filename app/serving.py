@@ -16,6 +16,7 @@ from app import actions
 from app.actions import By
 from app.auth import sessions
 from app.auth.protection import Actor
+from app.leaving import leave_at_last
 from app.loopback import QuietServer, http_server, listen, port_of
 from app.runfile import RunFile, new_instance, shared_instance
 from app.runtime import Clock, Runtime, utc_now
@@ -87,11 +88,12 @@ class Serving:
             self._listener.close()
 
     async def run_until_signalled(self, on_ready: Callable[[Self], Awaitable[None]] | None = None) -> None:
-        """`run()`, ended by SIGINT or SIGTERM; a signal during the start ends that instead."""
+        """`run()`, ended by SIGINT or SIGTERM, in order or at last; a signal during the start ends that instead."""
         loop = asyncio.get_running_loop()
         main = asyncio.current_task()
 
         def end() -> None:
+            leave_at_last()
             if self._server.started:
                 log.info("stopping")
                 self.stop()

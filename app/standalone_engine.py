@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 
 from app import database, headers
 from app.inngest_link import engine_config
+from app.leaving import leave_at_last
 from app.loopback import http_server, listen, port_of
 from app.settings import Settings
 from db.engine import psycopg_dsn
@@ -52,6 +53,7 @@ async def serve(settings: Settings, host: str, port: int) -> None:
             server = http_server(app)
 
             def end() -> None:
+                leave_at_last()
                 server.should_exit = True
 
             for number in (signal.SIGINT, signal.SIGTERM):

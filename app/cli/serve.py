@@ -49,6 +49,7 @@ def serve(
     from app import settings
     from app.cli.choices import check_source, source_choice
     from app.extras import set_up_logging
+    from app.leaving import leave_if_busy
     from app.loopback import PortUnavailableError
     from app.serving import Serving
 
@@ -73,7 +74,7 @@ def serve(
         raise CommandError(str(problem)) from problem
     ready = _first_sync if first_sync else _say_where
     uvloop.run(serving.run_until_signalled(on_ready=ready if inherited is None else _with_parent(ready)))
-    _leave()
+    leave_if_busy()
     return Exit.SUCCESS
 
 
@@ -91,26 +92,6 @@ def _several(count: int, host: str, port: int, options: list[str]) -> int:
     with listener:
         went_well = asyncio.run(Workers(listener, count, ["--host", host, *options]).run())
     return Exit.SUCCESS if went_well else Exit.FAILED
-
-
-def _leave() -> None:
-    """Ends the process at once if a step is still busy in a thread: its lease is given back, so another process (or
-    the next start) runs it again, while waiting for a slow host here would outlast the promised five seconds."""
-    import logging
-    import os
-    import sys
-    import threading
-
-    busy = [
-        thread
-        for thread in threading.enumerate()
-        if thread is not threading.main_thread() and not thread.daemon
-    ]
-    if busy:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(Exit.SUCCESS)
 
 
 def _with_parent(ready: Callable[[Serving], Awaitable[None]]) -> Callable[[Serving], Awaitable[None]]:
