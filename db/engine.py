@@ -12,14 +12,16 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 _SCHEMES = ("postgres", "postgresql")
-# A host that vanishes, or a router that forgets a connection, says nothing about it: left to itself TCP notices after
-# a quarter of an hour, or never on a connection that only listens. libpq's names, in seconds and milliseconds.
-_NOTICE_SILENCE = {
+# libpq's names, in seconds and milliseconds. A host that vanishes, or a router that forgets a connection, says nothing
+# about it: left to itself TCP notices after a quarter of an hour, or never on a connection that only listens. Where a
+# failover has led to a server that only reads, connecting fails and is tried again, not everything after it.
+_CONNECTION = {
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
     "tcp_user_timeout": "20000",
     "connect_timeout": "10",
+    "target_session_attrs": "read-write",
 }
 
 
@@ -66,12 +68,13 @@ def normalise(url: str | URL) -> URL:
 
 
 def watched(url: str | URL) -> URL:
-    """The same database; a connection to it whose other end fell silent fails within half a minute.
+    """The same database; a connection to it whose other end fell silent fails within half a minute, and one to a
+    server that only reads is not made.
 
-    What the URL itself says about keepalives and timeouts stays. A Unix socket has no need and takes no notice.
+    What the URL itself says about these things stays. A Unix socket has no need of keepalives and takes no notice.
     """
     given = normalise(url)
-    missing = {name: value for name, value in _NOTICE_SILENCE.items() if name not in given.query}
+    missing = {name: value for name, value in _CONNECTION.items() if name not in given.query}
     return given.update_query_dict(missing)
 
 

@@ -81,6 +81,14 @@ def test_a_connection_notices_a_silent_other_end_unless_its_url_has_a_mind_of_it
         engine.dispose()
 
 
+def test_a_server_that_only_reads_is_not_connected_to(database_url: str) -> None:
+    replica = normalise(database_url).update_query_dict({"options": "-c default_transaction_read_only=on"})
+    engine = make_engine(replica)
+    with pytest.raises(sa.exc.OperationalError, match="read-only"):
+        engine.connect()
+    engine.dispose()
+
+
 def test_an_empty_pool_says_so_after_its_timeout(database_url: str) -> None:
     engine = make_engine(database_url, PoolSettings(size=1, max_overflow=0, timeout=0.05))
     with engine.connect(), pytest.raises(sa.exc.TimeoutError):
