@@ -39,9 +39,10 @@ _WATER_BOARD = (
     "|vaal central) water"
 )
 _BODY = (
-    r"(?:agency|agengy|authority|board|council|commission|commissioner|tribunal|regulator|fund|museums?|institute"
+    r"(?:agency|agengy|authority|board|council|commission|"
+    r"(?<!regional\ )(?<!provincial\ )(?<!national\ )commissioner|tribunal|regulator|fund|museums?|institute"
     r"|foundation|ombud\w*|trust|theatre|library|registry|corporation|entity|bureau|panel|parks?|gallery"
-    r"|laboratory|accreditation|adjudicator|catchment|inspectorate|observatory|partnership|propeller|academy"
+    r"|laboratory|accreditation|adjudicator|catchment|inspectorate|observatory|partnership|propeller|cma|academy"
     r"|centre|loan|wildlife|promotion|research)"
 )
 
@@ -80,13 +81,14 @@ _RULES = tuple(
         ),
         (
             EDUCATION,
-            r"""\btvet\b | \bfet\b | \bcet\b | \buniversity\b | \buniversiteit\b | technikon
+            r"""\btvet\b | \bfet\b | \bcetc?\b | \buniversity\b | \buniversiteit\b | technikon
             | community\ education\ (?:and\ )?training | \b(?<!agricultural\ )(?<!nursing\ )college\b
-            (?!\ of\ (?:medicine|physicians|agriculture|nursing))""",
+            (?!\ of\ (?:medicine|physicians|agriculture|nursing|emergency))""",
         ),
         (
             METRO,
-            rf"""\b{_verbose(_METRO_CITY)}\b.*\b(?:directorate|department|water\ and\ sanitation|group\ \w+)\b
+            rf"""\b{_verbose(_METRO_CITY)}\b.*\b(?:directorate|department|water\ and\ sanitation|electricity
+            |group\ \w+)\b
             | ^stad\ kaapstad\b""",
         ),
         (
@@ -109,7 +111,8 @@ _RULES = tuple(
             STATE_OWNED,
             rf"""\b(?:eskom|transnet|denel|armscor|prasa|petrosa|sentech|sasria|safcol|csir|mintek|alexkor|autopax)\b
             | passenger\ rail | water\ board | \b{_verbose(_WATER_BOARD)}\b | airports?\ company | airways
-            | airlines | broadcasting\ corporation | post\ office | postbank | development\ bank | land\ bank
+            | airlines | broadcasting\ corporation | post\ office | postbank | development\ bank
+            | land\ (?:and\ agricultural\ )?bank
             | industrial\ development\ corporation | public\ investment\ corporation | nuclear\ energy\
             corporation
             | special\ economic\ zone | industrial\ development\ zone | \b(?:idz|sez|soc)\b | state\ owned
@@ -119,10 +122,11 @@ _RULES = tuple(
         (
             PROVINCIAL_DEPARTMENT,
             r"""\bhospital\b | \bclinic\b | \b(?:community\ )?health\ centre\b | \bchc\b
-            | (?:agricultural|nursing)\ college | college\ of\ (?:agriculture|nursing)
+            | (?:agricultural|nursing)\ college | college\ of\ (?:agriculture|nursing|emergency)
             | \blaerskool\b | \bho(?:er|r)skool\b
-            | \b(?:primary|secondary|high)\ school\b | \bpremier\b | provincial\ treasury
-            | provincial\ (?:government|administration|department) | health\ district | district\ office
+            | \b(?:primary|secondary|high|special|combined|intermediate)\ school\b | \bpremier\b | provincial\ treasury
+            | provincial\ (?:government|administration|department) | health\ district | district\ health | \bmortuary\b
+            | (?:medical|pharmaceutical)\ (?:suppl\w+\ )?depot | district\ office
             | education\ district""",
         ),
         (PUBLIC_ENTITY, rf"\b{_BODY}\b"),
@@ -140,7 +144,8 @@ _RULES = tuple(
         ),
         (
             NATIONAL_DEPARTMENT,
-            rf"""\bdep(?:ar)?t\w*\b | ^national\b | ministry | \bpresidency\b | \btreasury\b | secretariat
+            rf"""\bdep(?:ar)?t\w*\b | ^national\b(?!.*\b(?:company|pty|ltd|limited)\b)
+            | ministry | \bpresidency\b | \btreasury\b | secretariat
             | police\ service | defence | justice | public\ works | revenue | basic\ education | higher\ education
             | science | human\ settlements | social\ development | military | government
             | ^(?:{_PORTFOLIO}(?:\ |$))+$""",
