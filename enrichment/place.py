@@ -151,12 +151,23 @@ def _by_words(words: list[str], province: str | None, *, in_street: bool) -> lis
 
 @lru_cache(maxsize=16384)
 def _named(name: str, province: str | None, *, suburbs: bool) -> Town | None:
-    """The one town of this name, or the town of the one suburb of this name, that fits the tender's province."""
+    """The one town of this name, or the town of the one suburb of this name, that fits the tender's province.
+
+    A name of daily use is a town's only in its own province, and a municipality's name in another is not the
+    town's: Emalahleni is the city in Mpumalanga, and in the Eastern Cape a municipality around Lady Frere.
+    """
     places = gazetteer()
-    town = _fitting(places.towns.get(name, []), province, strict=False)
+    towns, daily = places.towns.get(name, []), name in COMMON_WORDS
+    town = _fitting(towns, province, strict=daily)
+    if town and town.province != province and _is_municipality(name, province):
+        return None
     if town is None and suburbs:
-        town = _fitting(places.suburbs.get(name, []), province, strict=len(name) < _UNMISTAKABLE)
+        town = _fitting(places.suburbs.get(name, []), province, strict=daily or len(name) < _UNMISTAKABLE)
     return town
+
+
+def _is_municipality(name: str, province: str | None) -> bool:
+    return any(entry.province == province for entry in gazetteer().municipalities.get(name, []))
 
 
 def _fitting(towns: list[Town], province: str | None, *, strict: bool) -> Town | None:

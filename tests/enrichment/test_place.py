@@ -89,6 +89,23 @@ def test_a_municipality_gives_the_district_but_no_town(
     assert place(address, NATIONAL, buyer) == Place(None, district)
 
 
+def test_the_two_emalahlenis_are_told_apart_by_the_province() -> None:
+    assert place("Emalahleni", "Mpumalanga") == Place("eMalahleni", "Nkangala")
+    assert place("Emalahleni", "Eastern Cape") == Place(None, "Chris Hani")
+    assert place("Indwe Road - Lady Frere - Emalahleni - 5410", "Eastern Cape").city == "Lady Frere"
+
+
+def test_a_name_of_daily_use_is_no_town_of_another_province() -> None:
+    assert place("Rietfontein", "Limpopo").city is None
+    assert place("Rietfontein", "Northern Cape") == Place("Rietfontein", "ZF Mgcawu")
+
+
+def test_a_power_station_is_no_town_but_in_one() -> None:
+    assert place("Power Station - Medupi - Medupi - 0555", "Limpopo") == Place("Lephalale", "Waterberg")
+    assert place("Medupi Power Station", "Limpopo").city is None
+    assert place("Tutuka - Tutuka - 2430", "Mpumalanga") == Place("Standerton", "Gert Sibande")
+
+
 def test_separate_parts_are_read_from_the_town_outwards() -> None:
     assert parts("1 Bosman Street", None, "BULTFONTEIN", "Free State") == Place(
         "Bultfontein", "Lejweleputswa"
