@@ -12,7 +12,7 @@ _NUMBER = r"(\d{1,3}(?:[ ,.\u00a0']\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?)"
 _SCALE = r"(million|mil\b|mill\b|m\b|billion|bn\b|b\b|thousand|k\b)?"
 _AMOUNT = rf"(?:R|ZAR)\s?{_NUMBER}(?!\s?\d)\s?{_SCALE}"
 _FILLER = (
-    r"(?:\s|:|=|-|–|\(|is\b|are\b|of\b|at\b|to\b|the\b|be\b|in\b|amount\b|sum\b|total\b|an?\b|approximately\b|about\b"
+    r"(?:\s|:|=|-|–|±|\+/-|\(|is\b|are\b|of\b|at\b|to\b|the\b|be\b|in\b|amount\b|sum\b|total\b|an?\b|approximately\b|about\b"
     r"|available\b|allocated\b|amounts\b|over\s+(?:the\s+|a\s+period\s+of\s+)?\w+\s+(?:\(\w+\)\s+)?(?:years?|months?)\b"
     r"|around\b|estimated\b|approx\.?|budgeted\b|rands?\b|zar\b|maximum\b|\)|(?:incl|excl)\w*\.?|vat\b"
     r"|(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million|billion)\b)*"
@@ -31,7 +31,7 @@ _LIMIT = (
 _STATED = re.compile(
     rf"(?:\b{_QUALITY}\s+(?:{_OBJECT}\s+)?{_WORTH}"
     rf"(?:\s+(?:of|for)\s+(?:the|this)\s+(?:{_OBJECT}|service|appointment))?"
-    r"|\bbudget(?:ed)?(?:\s+(?:amount|allocation|limit|ceiling|value|cost|available|allocated))?"
+    r"|\bbudget(?:ed)?(?:\s+(?:amount|range|allocation|limit|ceiling|value|cost|available|allocated))?"
     rf"(?:\s+(?:of|for)\s+(?:the|this)\s+(?:{_OBJECT}|service|appointment))?"
     rf"|\bvalue\s+of\s+(?:the|this)\s+{_OBJECT}"
     rf"|\b{_OBJECT}\s+(?:is\s+)?(?:valued|estimated|budgeted)"
@@ -70,9 +70,11 @@ _NOT_THE_CONTRACT = re.compile(
     r"|(?:consult|professional|engineer|architect|surveyor|agent)[^.;]*\bconstruction\s+(?:value|cost)"
     r"|\bpropert(?:y|ies)\b|\bassets?\b|\bdebt"
     r"|\b(?:or|and)\s+(?:more|above|higher|greater|less|below)\b|(?:annual|municipal\w*(?:['’]s)?|operat\w+)\s+(?:\w+\s+)?budget\b"
-    r"|\brates?\b|revenue|net\s+asset|capital|minimum\s+value|at\s+least|not\s+less\s+than|greater\s+than|(?<!not\s)exceeds?\s+R"
+    r"|\brates?\b|revenue|net\s+asset|capital|minimum\s+value|at\s+least|not\s+less\s+than|greater\s+than|(?<!not\s)(?<!not\sto\s)exceeds?\s+R"
     r"|local\s+content|local\s+production|equal\s+to\s+or|bids?\s+above|all\s+procurement|all\s+bids|all\s+tenders"
     r"|quotations?\s+(?:above|below|up|to)\b|cheque|\bcash\b|\beft\b|payable|stipend|loan|grant|sub-?contract|\bpoints?\b|\bscor(?:e|es|ed|ing)\b"
+    r"|\bpaid\b|participation|(?:bid|tender)\s+(?:security|bond)|sponsor|donat|auction|stolen|\bstock\b|\bsale\s+of|printing\s+cost"
+    r"|per\s+(?:bid|tender|quotation)\b|bids?\s+up\s+to|ha(?:s|ve)\s+procured|bidders?\s+with|equity"
     r"|applicable\s+(?:to|for)|tenders?\s+with|bids?\s+with|fine\b|audited|financial\s+statement|retention|bursar",
     re.IGNORECASE,
 )
@@ -136,7 +138,8 @@ def _read(match: re.Match[str], text: str, *, capped: bool) -> StatedValue | Non
         if digits is not None
     ]
     if len(amounts) == 2 and parts[3] and not parts[1]:
-        amounts[0] = _rand(parts[0], parts[3])  # "R2 to R3 million"
+        alike = _rand(parts[0], parts[3])  # "R2 to R3 million", not "R750 000 to R1 million"
+        amounts[0] = alike if alike <= amounts[1] else amounts[0]
     if not all(_LEAST <= amount <= _MOST for amount in amounts):
         return None
     if len(amounts) == 2:
