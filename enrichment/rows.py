@@ -19,6 +19,11 @@ from ocds.values import is_nobody
 
 _SEPARATOR = re.compile(r"[\s,;-]+")
 _LONGEST_VALIDITY = 3650
+_DAYS_IN_WEEK = 7
+_PERIOD = re.compile(
+    r"(?:[a-z -]{3,40}\(\s*)?(?P<number>\d{1,4})\s*\)?\s*(?:calendar\s+)?(?P<unit>day|week)s?\.?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +196,10 @@ def _either(newer: bool | None, older: bool | None) -> bool | None:
 
 
 def _days(value: object) -> int | None:
+    """Days as a number, or as "90 days", "ninety (90) days", "12 weeks"; a month has no fixed number of them."""
+    said = _PERIOD.fullmatch(value.strip()) if isinstance(value, str) else None
+    if said:
+        value = int(said["number"]) * (_DAYS_IN_WEEK if said["unit"].lower() == "week" else 1)
     if isinstance(value, str) and value.strip().isdecimal():
         value = int(value.strip()[:9])
     if isinstance(value, float) and value.is_integer():

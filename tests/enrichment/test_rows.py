@@ -104,6 +104,26 @@ def test_the_order_of_keys_and_files_leaves_the_hash_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("validity", "days"),
+    [
+        (90, 90),
+        ("120", 120),
+        ("90 Days", 90),
+        ("ninety (90) days", 90),
+        ("One hundred and twenty (120) calendar days", 120),
+        ("12 weeks", 84),
+        ("3 months", None),
+        ("90 working days", None),
+        ("0 days", None),
+        ("9999 weeks", None),
+        ("until awarded", None),
+    ],
+)
+def test_a_validity_is_days_or_weeks_in_figures(validity: object, days: int | None) -> None:
+    assert read_row(row_like(validity=validity)).validity_days == days
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"closing_Date": "2025-10-14T11:00:00"},

@@ -29,6 +29,8 @@ from tests.enrichment.captures import rows
             "Cleaning services at Polokwane",
         ),
         ("Supply of merSETA branded items", None, "Supply of merSETA branded items"),
+        ("SUPPLY OF HDPE PIPES AND uPVC FITTINGS", None, "Supply of HDPE pipes and uPVC fittings"),
+        ("SUPPLY OF UPVC FITTINGS", None, "Supply of uPVC fittings"),
         ("UPGRADING OF BOTRIVIER WATER WORKS PHASE 1 A", "ENG", "Upgrading of Botrivier water works Phase 1 A"),
         ("CONSTRUCTION OF NEW CLIFFDALE SECONDARY SCHOOL", "Z", "Construction of new Cliffdale Secondary School"),
         ("supply of paper", "RFQ 1", "Supply of paper"),
