@@ -43,7 +43,7 @@ $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml
 	@touch $(VENV)/.installed
 
 test: test-setup ## Set up and run the tests
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not chaos and not soak and not screenshots and not docs" $(TESTS)
+	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not chaos and not soak and not screenshots and not docs" $(TESTS)
 
 lint: test-setup ## Ruff's rules and format
 	@$(BIN)/ruff check .
